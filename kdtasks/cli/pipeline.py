@@ -81,8 +81,13 @@ def sweep(
 @app.command()
 def search(
     context: typer.Context,
+    space: Annotated[
+        Literal["compress", "student"] | None,
+        Option(help="Variants of the student, or students of other sizes."),
+    ] = None,
     max_size_kb: Annotated[float | None, Option(help="Size of the file.")] = None,
     max_gzip_kb: Annotated[float | None, Option(help="Size of the gzipped file.")] = None,
+    max_arena_kb: Annotated[float | None, Option(help="Of students: RAM by TFLM.")] = None,
     max_latency_ms: Annotated[float | None, Option(help="Of one image.")] = None,
     latency_statistic: Annotated[
         Statistic | None, Option(help="Which latency: the mean if nothing is said.")
@@ -94,14 +99,14 @@ def search(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Try compressed variants from the cheapest up until one is within the limits.
+    """Try compressed variants from the cheapest up until one is within the limits; or students.
 
     The limits are those of `search` in params.yaml; options go before them.
     """
     from kdtasks.cli.search import run_search
     from kdtasks.params.search import SearchParams
 
-    limits = {name: context.params[name] for name in SearchParams.model_fields}
+    limits = {name: context.params.get(name) for name in SearchParams.model_fields}
     given = {name: value for name, value in limits.items() if value is not None}
     raise typer.Exit(run_search(find_project(), given, out=out, dry_run=dry_run, as_json=as_json))
 

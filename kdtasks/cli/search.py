@@ -5,9 +5,10 @@ from typing import Any
 
 from kdtasks.cli.output import interruptible, json_alone, print_table
 from kdtasks.cli.status import Status
+from kdtasks.cli.students import run_students
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
-from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search
+from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search, searched_params
 from kdtasks.orchestrate.search.summary import (
     FOLDER,
     SearchProgress,
@@ -29,7 +30,7 @@ def run_search(
     dry_run: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Try variants from the cheapest up until one is within all limits or time is up.
+    """Try variants from the cheapest up until one is within all limits or time is up; or students.
 
     Args:
         given: limits, and `minutes`, that go before those of `search`.
@@ -45,6 +46,9 @@ def run_search(
         SweepError: there is no limit to reach, or another sweep is running.
         ProjectError: git or DVC cannot do their part.
     """
+    params = searched_params(project, given)
+    if params.search.space == "student":
+        return run_students(project, params, out=out, dry_run=dry_run, as_json=as_json)
     after = "finished trials are kept: the same command resumes"
     with (
         stop_signals(),

@@ -61,6 +61,7 @@ class ProjectPaths:
     logs = Below(".kdtasks/logs")  # folder of what stages print
     decoded = Below(".kdtasks/decoded")  # images that `prepare` has decoded once
     sweep = Below(".kdtasks/sweep")  # folder of a sweep's clones, logs and results
+    students = Below(".kdtasks/students")  # folder of the trials of `kdtasks search` for a student
     tune = Below(".kdtasks/tune")  # folder of the trials of `kdtasks tune`, and of what they found
 
     def model(self, stage: str, key: int | str | None = None) -> Path:

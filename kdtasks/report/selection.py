@@ -48,6 +48,7 @@ def _in_kilobytes(size: float) -> str:
 _UNITS: dict[str, Callable[[float], str]] = {
     "max_size_kb": _in_kilobytes,
     "max_gzip_kb": _in_kilobytes,
+    "max_arena_kb": _in_kilobytes,
     "max_latency_ms": milliseconds,
     "max_macs": percent,
     "max_accuracy_drop": partial(points, signed=False),

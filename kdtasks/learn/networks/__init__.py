@@ -37,11 +37,13 @@ class Architecture(Section):
     Attributes:
         per_pixel: whether it answers for each pixel, as masks want it, or for the whole image;
             None where it may do either.
-        scalable: names of the fields that count filters or units, or multiply them.
+        scalable: names of the fields that count filters or units, or multiply them: the width.
+        deep: names of the fields that count layers, or have an item for each: the depth.
     """
 
     per_pixel: ClassVar[bool | None] = False
     scalable: ClassVar[tuple[str, ...]] = ()
+    deep: ClassVar[tuple[str, ...]] = ()
 
     name: str
 
@@ -76,6 +78,24 @@ class Architecture(Section):
         settings = self.model_dump()
         for key in self.scalable:
             settings[key] = _scaled(settings[key], width)
+        return type(self).model_validate(settings)
+
+    def deepened(self, layers: int) -> Self:
+        """Give the same network with so many more layers, or fewer, but at least one each.
+
+        Lists of filters repeat their last item, or lose it.
+
+        Raises:
+            ValueError: its depth cannot be changed.
+        """
+        if not self.deep:
+            raise ValueError(
+                f"{self.name} has one depth; set search.student.depths to [0], or choose a network "
+                "whose blocks are listed"
+            )
+        settings = self.model_dump()
+        for key in self.deep:
+            settings[key] = _deepened(settings[key], layers)
         return type(self).model_validate(settings)
 
     def read(self, folder: Path) -> dict[str, Any] | None:
@@ -161,6 +181,13 @@ def _scaled(value: Any, width: float) -> Any:
     if value is None:
         return None
     return max(1, round(width * value)) if isinstance(value, int) else width * value
+
+
+def _deepened(value: Any, layers: int) -> Any:
+    """A count of layers, or what lists one item for each."""
+    if isinstance(value, int):
+        return max(1, value + layers)
+    return value[: min(len(value), max(1, len(value) + layers))] + value[-1:] * max(0, layers)
 
 
 architectures = Registry("network", __name__, Architecture)

@@ -15,6 +15,7 @@ class CNN(Architecture):
     """A chain of convolution blocks, then dense layers."""
 
     scalable: ClassVar[tuple[str, ...]] = ("filters", "dense")
+    deep: ClassVar[tuple[str, ...]] = ("convolutions",)
 
     name: Literal["cnn"] = "cnn"
     filters: Sizes = Field(

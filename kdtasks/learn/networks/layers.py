@@ -75,6 +75,7 @@ class Chain(Architecture):
     """A first convolution, and blocks in a chain."""
 
     scalable: ClassVar[tuple[str, ...]] = ("stem", "filters")
+    deep: ClassVar[tuple[str, ...]] = ("filters", "strides")
 
     stem: Size = Field(default=16, description="filters of the first convolution")
     filters: Sizes = Field(
@@ -93,6 +94,21 @@ class Chain(Architecture):
                 "each for every block"
             )
         return self
+
+    def deepened(self, layers: int) -> Self:
+        """Give every run of equal blocks so many more, or fewer; the first stays."""
+        runs: list[list[tuple[int, int]]] = []
+        for filters, stride in zip(self.filters, self.strides, strict=True):
+            if not runs or stride > 1 or filters != runs[-1][0][0]:
+                runs.append([])
+            runs[-1].append((filters, stride))
+        blocks = [
+            block
+            for run in runs
+            for block in run[: max(1, len(run) + layers)] + [(run[0][0], 1)] * max(0, layers)
+        ]
+        changed = {"filters": [it[0] for it in blocks], "strides": [it[1] for it in blocks]}
+        return type(self).model_validate(self.model_dump() | changed)
 
     @abstractmethod
     def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:

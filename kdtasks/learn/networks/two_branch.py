@@ -24,6 +24,7 @@ class TwoBranch(Architecture):
     """A coarse path that answers soon, and a fine one that goes on and joins it."""
 
     scalable: ClassVar[tuple[str, ...]] = ("stem", "trunk", "coarse", "fine", "merged")
+    deep: ClassVar[tuple[str, ...]] = ("trunk", "coarse", "fine", "merged")
 
     name: Literal["two_branch"] = "two_branch"
     stem: Size = Field(default=24, description="filters of the first convolution")

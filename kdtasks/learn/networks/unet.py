@@ -23,6 +23,7 @@ class UNet(Architecture):
     per_pixel: ClassVar[bool] = True
 
     scalable: ClassVar[tuple[str, ...]] = ("filters",)
+    deep: ClassVar[tuple[str, ...]] = ("filters",)
 
     name: Literal["unet"] = "unet"
     filters: Sizes = Field(

@@ -29,7 +29,7 @@ from kdtasks.orchestrate.sweep.engine import SweepEngine
 from kdtasks.orchestrate.sweep.grid import Grid
 from kdtasks.orchestrate.sweep.jobs import Job
 from kdtasks.orchestrate.sweep.plan import SweepPlan, plan_points
-from kdtasks.params import load_project_params
+from kdtasks.params import Params, load_project_params
 from kdtasks.params.load import parse_params
 from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Violation
@@ -183,6 +183,17 @@ class SearchPlan(NamedTuple):
         return self.sweep.points[0].params.metric.name
 
 
+def searched_params(project: Path, given: dict[str, Any]) -> Params:
+    """The project's params; limits that are given override those of `search`.
+
+    Raises:
+        ParamsError: params.yaml or a limit is not valid.
+    """
+    content = load_project_params(project).model_dump(mode="json")
+    content["search"].update(given)
+    return parse_params(content, source="kdtasks search")
+
+
 def plan_search(project: Path, given: dict[str, Any]) -> SearchPlan:
     """Validate the limits and every trial, and find out what there is to do. Nothing runs.
 
@@ -194,10 +205,8 @@ def plan_search(project: Path, given: dict[str, Any]) -> SearchPlan:
         SweepError: there is no limit to reach.
         ProjectError: git or DVC cannot do their part.
     """
-    params = load_project_params(project)
-    content = params.model_dump(mode="json")
-    content["search"].update(given)
-    limits = parse_params(content, source="kdtasks search").search
+    params = searched_params(project, given)
+    limits = params.search
     if all(getattr(limits, name) is None for name in COSTS):
         raise SweepError(
             "search has no limit that the float32 student does not keep: got "

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,11 @@ from kdtasks.report.selection import Violation, nearest_miss
 # The key after a reason; search.json has it.
 _KEY = re.compile(r" \(max_\w+\)$")
 COLUMNS = ("trial", "accuracy", "lost", "file", "gzipped", "latency", "compute", "time", "limits")
+NOTE = (
+    "Scores and latencies are those of validation images with early exits, the latter on the "
+    "machine that tried; losses are against the float32 student, compute is to the last exit. "
+    "The test split was not read."
+)
 HERE = Path(__file__).parent
 FOLDER = Path("report") / "search"
 
@@ -47,7 +52,7 @@ def summarise(
     return {
         "recipe": plan.sweep.points[0].params.recipe,
         "metric": plan.metric,
-        "limits": plan.limits.model_dump(mode="json", exclude={"minutes"}),
+        "limits": plan.limits.model_dump(mode="json", exclude={"minutes", "space", "student"}),
         "trials": trials,
         "winner": engine.winner,
         "nearest": nearest,
@@ -99,6 +104,7 @@ def limits_text(limits: SearchParams) -> str:
     texts = [
         limits.max_size_kb and kilobytes(1000 * limits.max_size_kb),
         limits.max_gzip_kb and f"{kilobytes(1000 * limits.max_gzip_kb)} gzipped",
+        limits.max_arena_kb and f"{kilobytes(1000 * limits.max_arena_kb)} of arena",
         limits.max_latency_ms and f"{milliseconds(limits.max_latency_ms)} {statistic} latency",
         limits.max_macs and f"{percent(limits.max_macs)} of the compute",
         f"{points(limits.max_accuracy_drop, signed=False)} lost",
@@ -142,17 +148,34 @@ def row(trial: dict[str, Any], statistic: Statistic) -> dict[str, str]:
 
 def write_page(folder: Path, summary: dict[str, Any]) -> Path:
     """Write index.html and search.json; returns the page."""
-    write_json(folder / "search.json", summary)
     statistic = summary["limits"]["latency_statistic"]
     rows = [row(trial, statistic) for trial in summary["trials"]]
+    columns = dict(zip(COLUMNS, headings(summary["metric"]), strict=True))
+    return write_table(folder, summary, columns, rows, NOTE)
+
+
+def write_table(
+    folder: Path,
+    summary: dict[str, Any],
+    columns: Mapping[str, str],
+    rows: Sequence[Mapping[str, str]],
+    note: str,
+) -> Path:
+    """Write index.html and search.json; returns the page.
+
+    Args:
+        summary: content of search.json.
+        columns: headings by column, `trial` first.
+        rows: texts by column, one row a trial.
+        note: what the figures are, in HTML.
+    """
+    write_json(folder / "search.json", summary)
     template = template_environment(HERE).get_template("template.html")
     style = CSS.read_text(encoding="utf-8")
     page = folder / "index.html"
     write_text(
         page,
-        template.render(
-            **summary, columns=COLUMNS, headings=headings(summary["metric"]), rows=rows, style=style
-        ),
+        template.render(**summary, columns=columns, rows=rows, style=style, note=note),
     )
     return page
 

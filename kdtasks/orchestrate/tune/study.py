@@ -1,17 +1,17 @@
 """The trials of both students: as many of either, in turn; kept in a file, so that they go on."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import distribution_to_json
+from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.exceptions import TrialPruned
-from optuna.pruners import SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, SuccessiveHalvingPruner
 from optuna.samplers import TPESampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
@@ -65,19 +65,10 @@ class Tuning:
             for name, space in self.spaces.items()
         }
         digest = short_digest([trained_with(self.params), files, described, self.seed])
-        self.folder.mkdir(parents=True, exist_ok=True)
-        storage = RDBStorage(f"sqlite:///{self.folder.absolute() / 'optuna.db'}")
-        return {
-            name: optuna.create_study(
-                storage=storage,
-                study_name=f"{name}-{digest}",
-                direction="maximize",
-                load_if_exists=True,
-                # at a quarter and a half of its epochs a trial must be in the better half
-                pruner=SuccessiveHalvingPruner(min_resource=WHOLE // 4, reduction_factor=2),
-            )
-            for name in ARMS
-        }
+        # at a quarter and a half of its epochs a trial must be in the better half
+        pruner = SuccessiveHalvingPruner(min_resource=WHOLE // 4, reduction_factor=2)
+        pruners: dict[str, BasePruner] = {f"{name}-{digest}": pruner for name in ARMS}
+        return dict(zip(ARMS, open_studies(self.folder, pruners), strict=True))
 
     def settings(self, name: str, trial: FrozenTrial) -> Params:
         """Params with what a trial drew."""
@@ -88,6 +79,22 @@ def trained_with(params: Params) -> dict[str, Any]:
     """The sections that trainings of students depend on, and what they are judged by."""
     sections = {"runtime", "data", "augmentation", "train", "targets", "student", "distill"}
     return params.model_dump(mode="json", include=sections) | {"metric": params.metric.key}
+
+
+def open_studies(folder: Path, pruners: Mapping[str, BasePruner]) -> list[Study]:
+    """The studies of these names in a folder's storage, each with its pruner; new where missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = RDBStorage(f"sqlite:///{folder.absolute() / 'optuna.db'}")
+    return [
+        optuna.create_study(
+            storage=storage,
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=pruner,
+        )
+        for name, pruner in pruners.items()
+    ]
 
 
 def run_trials(
@@ -108,9 +115,7 @@ def run_trials(
     Raises:
         TuneError: another tuning is running.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    runtime = tuning.params.runtime
-    pin_process(runtime.threads, precision=runtime.precision, device=runtime.device)
+    prepare_process(tuning.params)
     begun = time.monotonic()
     with _alone(tuning.folder):
         for number in range(tuning.trials):
@@ -123,6 +128,13 @@ def run_trials(
                 if keep:
                     keep(name, number + 1, done(study)[number])
     return tuning.trials
+
+
+def prepare_process(params: Params) -> None:
+    """Have this process train as stages do, and Optuna say nothing but warnings."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    runtime = params.runtime
+    pin_process(runtime.threads, precision=runtime.precision, device=runtime.device)
 
 
 def done(study: Study) -> list[FrozenTrial]:
@@ -154,12 +166,43 @@ def best_of(tuning: Tuning, name: str, trials: int) -> FrozenTrial:
 
 
 def _next_trial(tuning: Tuning, name: str, study: Study) -> FrozenTrial:
-    trial = _begin(tuning, name, study)
-    frozen = study.get_trials(deepcopy=False)[trial.number]
-    params = tuning.settings(name, frozen)
-    with (tuning.folder / LOG).open("a", encoding="utf-8") as log, redirect_stdout(log):
+    space, number = tuning.spaces[name], len(done(study))
+    draws = generator(f"tune {name}", tuning.seed, number)
+    study.sampler = TPESampler(seed=int(draws.integers(2**31)))
+    given = None if number else present(tuning.params, space)  # the first has those of params
+    trial = begin_trial(study, space, given)
+    params = tuning.settings(name, study.get_trials(deepcopy=False)[trial.number])
+    project, seed, training = tuning.project, tuning.seed, f"tune/{name}"
+    train = partial(run_trial, trial, training, ARMS[name], params, project=project, seed=seed)
+    ended = end_trial(trial, train, tuning.folder / LOG)
+    ProjectPaths(project).checkpoint(training).unlink(missing_ok=True)
+    return ended
+
+
+def begin_trial(
+    study: Study, space: Mapping[str, BaseDistribution], given: Mapping[str, Any] | None = None
+) -> Trial:
+    """The trial that was interrupted, or another.
+
+    Args:
+        given: values of all that is drawn; None to draw them.
+    """
+    for frozen in study.get_trials(states=[TrialState.RUNNING]):
+        is_it = (given or {}).items() <= frozen.params.items()
+        if is_it and frozen.params.keys() == space.keys():
+            return Trial(study, frozen._trial_id)  # Optuna has no other way to go on with one
+        study.tell(frozen.number, state=TrialState.FAIL)
+    if given is not None and not study.get_trials(states=[TrialState.WAITING]):
+        study.enqueue_trial(dict(given))
+    return study.ask(dict(space))
+
+
+def end_trial(trial: Trial, train: Callable[[], float], log: Path) -> FrozenTrial:
+    """Run a trial to its end; what it prints goes to a log."""
+    study = trial.study
+    with log.open("a", encoding="utf-8") as file, redirect_stdout(file):
         try:
-            value = run_trial(trial, name, params, project=tuning.project, seed=tuning.seed)
+            value = train()
         except TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
         except TrainingError as error:
@@ -167,22 +210,7 @@ def _next_trial(tuning: Tuning, name: str, study: Study) -> FrozenTrial:
             study.tell(trial, state=TrialState.PRUNED)
         else:
             study.tell(trial, value)
-    ProjectPaths(tuning.project).checkpoint(f"tune/{name}").unlink(missing_ok=True)
     return study.get_trials(deepcopy=False)[trial.number]
-
-
-def _begin(tuning: Tuning, name: str, study: Study) -> Trial:
-    """The trial that was interrupted, or another; the first one has the values of params."""
-    space, number = tuning.spaces[name], len(done(study))
-    draws = generator(f"tune {name}", tuning.seed, number)
-    study.sampler = TPESampler(seed=int(draws.integers(2**31)))
-    for frozen in study.get_trials(states=[TrialState.RUNNING]):
-        if frozen.params.keys() == space.keys():
-            return Trial(study, frozen._trial_id)  # Optuna has no other way to go on with one
-        study.tell(frozen.number, state=TrialState.FAIL)
-    if number == 0 and not study.get_trials(states=[TrialState.WAITING]):
-        study.enqueue_trial(present(tuning.params, space))
-    return study.ask(space)
 
 
 @contextmanager

@@ -8,10 +8,9 @@ from optuna.exceptions import TrialPruned
 from optuna.trial import Trial
 
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.learn.arms import Lessons, pace, train_arm
+from kdtasks.learn.arms import Arm, Lessons, pace, train_arm
 from kdtasks.learn.schedules import History
 from kdtasks.learn.training.monitor import best_epoch
-from kdtasks.orchestrate.tune.space import ARMS
 from kdtasks.params import Params
 
 # A trial is compared with others at the same part of its epochs: the learning rate falls along one
@@ -19,14 +18,17 @@ from kdtasks.params import Params
 WHOLE = 1000
 
 
-def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: int) -> float:
+def run_trial(
+    trial: Trial, training: str, arm: Arm, params: Params, *, project: Path, seed: int
+) -> float:
     """Train a student and give the validation score of its last exit.
 
     A trial that was interrupted goes on from its last checkpoint.
 
     Args:
         trial: is told the score after every epoch.
-        name: `alone` or `distilled`.
+        training: name of its checkpoint.
+        arm: what the student is taught with.
         params: of the project, with the trial's settings.
         seed: of the student.
 
@@ -34,7 +36,7 @@ def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: i
         TrialPruned: it does not keep up with the others.
         TrainingError: it broke down.
     """
-    paths, setup, arm = ProjectPaths(project), params.training(), ARMS[name]
+    paths, setup = ProjectPaths(project), params.training()
     metric = setup.metric
     online = params.targets.mode == "online"
     lessons = Lessons(paths, params.augmentation, setup.train, params.distill, online, seed)
@@ -51,7 +53,7 @@ def run_trial(trial: Trial, name: str, params: Params, *, project: Path, seed: i
 
     if told and trial.should_prune():  # interrupted before it could be asked
         raise TrialPruned
-    trained = train_arm(f"tune/{name}", arm, lessons, params.student, setup, follow)
+    trained = train_arm(training, arm, lessons, params.student, setup, follow)
     history = trained.history[trained.head_epochs :]
     return _score(history, metric, keeps_best=bool(trained.run.schedule.keeps_best))
 

@@ -9,17 +9,8 @@ import pytest
 from kdtasks.orchestrate.tune.space import spaces
 from kdtasks.orchestrate.tune.study import Tuning
 from kdtasks.params import load_project_params
-from tests.tools.tuning import make_project
 
 MakeTuning = Callable[..., Tuning]
-
-
-@pytest.fixture(scope="session")
-def made_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project after `targets`. Read only: copy it with `project`."""
-    folder = tmp_path_factory.mktemp("tuned") / "project"
-    make_project(folder)
-    return folder
 
 
 @pytest.fixture
