@@ -22,6 +22,7 @@ from dvc.stage import PipelineStage
 from dvc.stage.cache import RunCacheNotFoundError
 from dvc.stage.run import _pull_missing_deps
 from dvc.stage.serialize import to_lockfile
+from dvc_data.hashfile.hash_info import HashInfo
 
 from kdtasks.core.errors import StageError
 from kdtasks.orchestrate.project.torn_lock import mend_lock
@@ -274,6 +275,8 @@ class Repository:
             with suppress(RunCacheNotFoundError):
                 if state is StageState.PULLED:
                     self._remote.bring(stage, self._is_cancelled)
+                    for out in stage.outs:  # the inputs are those of now, and DVC would take
+                        out.hash_info = HashInfo()  # the outputs that dvc.lock has for theirs
                 self._repo.stage_cache.restore(stage)
                 return state
         return None

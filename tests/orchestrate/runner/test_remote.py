@@ -64,6 +64,13 @@ def test_what_was_pushed_stage_by_stage_is_run_nowhere_again(
     assert (shared / "dvc.lock").read_bytes() == lock
 
 
+def test_outputs_of_earlier_inputs_are_not_those_of_new_ones(shared: Path, run: Run):
+    assert run(stages=BEGINNING, push=True) == [COMPLETED] * 2
+    (shared / "source").write_text("other", encoding="utf-8")
+    assert run(stages=BEGINNING, pull=True) == [COMPLETED] * 2
+    assert (shared / "out" / "first" / "text").read_text(encoding="utf-8") == "out/firstother"
+
+
 def test_what_is_gone_from_the_remote_runs_again(shared: Path, run: Run, tmp_path: Path):
     run(stages=BEGINNING, push=True)
     shutil.rmtree(tmp_path / "r" / "files")  # not the run-cache
