@@ -111,10 +111,10 @@ def environment(home: Path, endpoint: str) -> dict[str, str]:
     return {**kept, **SETTINGS, **no_file, **traced, **own, **QUIET}
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a remote in S3, where nothing has run."""
-    folder = tmp_path / "head" / "project"
+    folder = tmp_path_factory.mktemp("head") / "project"
     subprocess.run([sys.executable, str(MAKE), str(folder)], check=True)
     (folder / ".dvc" / "config").write_text(
         "[core]\n    analytics = false\n    remote = storage\n"
@@ -125,10 +125,11 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a scheduler of Dask."""
-    log, file = tmp_path / "scheduler.log", tmp_path / "scheduler.json"
+    folder = tmp_path_factory.mktemp("scheduler")
+    log, file = folder / "log", folder / "scheduler.json"
     words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"]
     words += ["--scheduler-file", str(file)]
     with log.open("wb") as output:
@@ -137,7 +138,7 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
             env={**os.environ, **QUIET},
             stdout=output,
             stderr=subprocess.STDOUT,
-            cwd=tmp_path,
+            cwd=folder,
         )
     try:
         wait_until(lambda: has(file, "}") or process.poll() is not None, "no scheduler")
@@ -148,13 +149,14 @@ def scheduler(tmp_path: Path) -> Iterator[str]:
         process.wait()
 
 
-@pytest.fixture
-def workers(scheduler: str, moto_endpoint: str, tmp_path: Path) -> Iterator[list[Worker]]:
+@pytest.fixture(scope="module")
+def workers(
+    scheduler: str, moto_endpoint: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Worker]]:
     """Three workers, whose stages wait where the project's do."""
     started = []
     for number in range(3):
-        home, gate = tmp_path / f"worker-{number}", Gate(moto_endpoint)
-        home.mkdir()
+        home, gate = tmp_path_factory.mktemp(f"worker-{number}"), Gate(moto_endpoint)
         (home / "HOLD").touch()
         words = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--name", str(number)]
         words += ["--local-directory", str(home)]
