@@ -13,8 +13,8 @@ from kdtasks.orchestrate.cluster.stages import ClusterStages
 from kdtasks.orchestrate.cluster.worker import Delivery, Errand, run_stage
 from kdtasks.orchestrate.runner.execute import Cluster, RunOptions, execute
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
-from tests.orchestrate.cluster.conftest import git
 from tests.orchestrate.runner.conftest import diamond, empty_project, make_project, silent
+from tests.tools.dask_workers import git
 
 __all__ = ["diamond", "empty_project", "make_project", "silent"]  # fixtures
 
@@ -53,7 +53,7 @@ class Messenger:
 def run(
     project: Path, silent: Any, work: Work, options: RunOptions = LEFT
 ) -> tuple[Mapping[str, Outcome], list[Errand]]:
-    messenger = Messenger(work)
+    messenger: Any = Messenger(work)
     engine = partial(ClusterStages, messenger=messenger, neighbours={"a": 1}, narrowest=1)
     outcomes = execute(project, options, silent, cluster=Cluster(engine, 2))
     return outcomes, messenger.errands

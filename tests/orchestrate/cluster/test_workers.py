@@ -12,7 +12,7 @@ import pytest
 
 from kdtasks.orchestrate.runner.execute import RunOptions, execute
 from kdtasks.orchestrate.sweep.grid import with_settings
-from tests.orchestrate.cluster.conftest import Worker, environment, git, wait_until
+from tests.tools.dask_workers import Worker, environment, git, wait_until
 
 SILENT = SimpleNamespace(
     begin=lambda graph: None,
