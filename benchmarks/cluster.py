@@ -56,7 +56,12 @@ class Cost(NamedTuple):
 
     def less(self, other: "Cost") -> "Cost":
         """What was used since another moment."""
-        return Cost(*(mine - theirs for mine, theirs in zip(self, other, strict=True)))
+        return Cost(
+            self.wall - other.wall,
+            self.workers - other.workers,
+            self.head - other.head,
+            self.bytes - other.bytes,
+        )
 
 
 def cost(workers: Sequence[Worker]) -> Cost:

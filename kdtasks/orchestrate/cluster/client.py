@@ -135,9 +135,9 @@ def check_workers(client: "Client") -> dict[str, WorkerFacts]:
 
 
 def check_versions(address: str, there: str, here: str) -> None:
-    """Raise SweepError unless a worker has what the machine has that began the sweep."""
+    """Raise SweepError unless a worker has what the machine has that began it all."""
     if there != here:
         raise SweepError(
-            f"worker {address} has {there}, and the sweep was begun with {here}; results depend "
-            "on them, so install the same there"
+            f"worker {address} has {there}, and this was begun with {here}; results depend on "
+            "them, so install the same there"
         )

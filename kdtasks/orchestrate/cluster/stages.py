@@ -14,7 +14,7 @@ from kdtasks.core.events import span
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.cluster.client import check_workers
 from kdtasks.orchestrate.cluster.messenger import Messenger
-from kdtasks.orchestrate.cluster.shipping import ship
+from kdtasks.orchestrate.cluster.shipping import remote_settings, ship
 from kdtasks.orchestrate.cluster.worker import ARRIVAL, Errand, run_stage
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.runner.dvc_files import Command
@@ -69,6 +69,8 @@ class ClusterStages(SplitPhaseEngine):
 
     def plan(self, targets: Sequence[str]) -> StageGraph:
         """As on one machine, but a stage fills no more than one worker."""
+        with open_repository(self._project) as repo:
+            remote_settings(repo)  # says what is missing, if anything
         self._graph = super().plan(targets)
         nodes = self._graph.nodes.values()
         return StageGraph.of(replace(it, threads=min(it.threads, self._narrowest)) for it in nodes)

@@ -15,6 +15,7 @@ from kdtasks.orchestrate.cluster.shipping import Shipment, unpack
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.project.clone import make_clone, remove_clone
 from kdtasks.orchestrate.project.git import WorkingTree, bundle_experiment, save_experiment
+from kdtasks.orchestrate.runner.damage import put_off_check
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled
 from kdtasks.orchestrate.sweep.engine import run_in_clone
@@ -111,6 +112,7 @@ def _run(
     place = make_clone(tree, clone, params_text=errand.params_text, cache=cache, mark=errand.state)
     if errand.lock_text:
         ProjectPaths(place).lock.write_text(errand.lock_text, encoding="utf-8")
+        put_off_check(place)  # of all that other stages wrote, for one that reads some of it
     news = _News(worker, errand, facts.processor, events(place))
     words = (*errand.stages, "--workers", str(at_once), "--pull", "--push")
     with closing(Guardian()) as guardian:
@@ -159,7 +161,7 @@ class _News:
     def __init__(self, worker: "Worker", errand: Errand, processor: str, events: Path) -> None:
         self._worker, self._topic, self._events = worker, errand.topic, events
         self._about = {"name": errand.name, "processor": processor}
-        self._lines = [f"{ARRIVAL}{worker.address}"]
+        self._lines = [f"{ARRIVAL}{worker.address}, {processor}"]
         self._offset = 0
         events.unlink(missing_ok=True)  # of a killed run
         self.send()

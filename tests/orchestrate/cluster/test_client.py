@@ -76,7 +76,7 @@ def test_workers_on_this_machine(tmp_path: Path):
         ({"a": ModuleNotFoundError("No module kdtasks")}, "worker a cannot run kdtasks .No module"),
         (
             {"a": WorkerFacts("kdtasks 9", "x", "h", 2)},
-            "a has kdtasks 9, and the sweep was begun with kdt",
+            "a has kdtasks 9, and this was begun with kdt",
         ),
     ],
 )

@@ -134,3 +134,9 @@ def test_what_measures_time_or_cannot_be_handed_in_runs_here(project: Path, sile
 def test_refusals(project: Path, silent: Any, how: dict[str, Any]):
     with pytest.raises(ProjectError, match="--cluster goes together with neither --force nor"):
         run(project, silent, lambda errand, hear: None, RunOptions(**how))
+
+
+def test_without_a_remote(project: Path, silent: Any):
+    (project / ".dvc" / "config").write_text("")
+    with pytest.raises(SweepError, match="--cluster needs a DVC remote, through which"):
+        run(project, silent, lambda errand, hear: None)
