@@ -13,6 +13,7 @@ from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
+from kdtasks.orchestrate.project.clone import MARK
 from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
 from kdtasks.orchestrate.runner.damage import check_cache, is_check_due
 from kdtasks.orchestrate.runner.files import EVENTS, run_events
@@ -98,7 +99,8 @@ def execute(
             emit(MessageEvent("failed", str(error)), events)
             raise
         opened.close()
-        if not memory and all(outcome.is_up_to_date for outcome in outcomes.values()):
+        is_lasting = not memory and not (project / MARK).is_file()  # a sweep's clone runs once
+        if is_lasting and all(outcome.is_up_to_date for outcome in outcomes.values()):
             _remember(project, options.stages)
         return outcomes
 
