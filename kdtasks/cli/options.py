@@ -56,6 +56,9 @@ TuneOption = Annotated[
 TaskOption = Annotated[
     str | None, Option(help="Classification or segmentation; by default: are there masks?")
 ]
+ClusterOption = Annotated[
+    str | None, Option(metavar="ADDRESS", help="Dask's scheduler, tcp://host:8786, or local:3.")
+]
 DryRunOption = Annotated[bool, Option("--dry-run", help="Print what would be done.")]
 JsonOption = Annotated[bool, Option("--json", help="Print JSON in place of a table.")]
 OutOption = Annotated[Path | None, Option(help="Folder for the page; below report/ by default.")]

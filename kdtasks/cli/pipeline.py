@@ -7,6 +7,7 @@ import typer
 from typer import Option
 
 from kdtasks.cli.options import (
+    ClusterOption,
     DryRunOption,
     JsonOption,
     OutOption,
@@ -30,6 +31,7 @@ def run(
     pull: Annotated[bool, Option("--pull", help="Pull missing outputs from the remote.")] = False,
     push: Annotated[bool, Option("--push", help="Push outputs as soon as a stage ends.")] = False,
     dry_run: DryRunOption = False,
+    cluster: ClusterOption = None,
     engine: Annotated[Literal["split", "cli"], Option(help="cli: no DVC internals.")] = "split",
     prefect: Annotated[bool | None, Option(help="Default: if a server is configured.")] = None,
     profile: Annotated[bool, Option("--profile", help="Show where the time went.")] = False,
@@ -48,7 +50,7 @@ def run(
         print_json(preview(project, options))
         return
     with json_alone(as_json) as tell:
-        status = run_pipeline(project, options, dry_run=dry_run, prefect=prefect)
+        status = run_pipeline(project, options, dry_run=dry_run, prefect=prefect, cluster=cluster)
         if (profile or profile_out) and not dry_run:
             from kdtasks.cli.profile import show_profile
 
@@ -63,9 +65,7 @@ def sweep(
     seeds: Annotated[int | None, Option(help="5 for the first 5 that did not tune.")] = None,
     workers: WorkersOption = None,
     stages: StageOption = None,
-    cluster: Annotated[
-        str | None, Option(metavar="ADDRESS", help="Dask's scheduler, tcp://host:8786, or local:3.")
-    ] = None,
+    cluster: ClusterOption = None,
     out: OutOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,

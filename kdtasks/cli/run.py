@@ -18,6 +18,7 @@ from kdtasks.orchestrate.processes import stop_signals, usable_cores
 from kdtasks.orchestrate.runner.describe import summary
 from kdtasks.orchestrate.runner.execute import (
     LOGS,
+    Cluster,
     RunOptions,
     execute,
     nothing_to_do,
@@ -30,13 +31,19 @@ from kdtasks.orchestrate.runner.memory import Memory
 
 
 def run_pipeline(
-    project: Path, options: RunOptions, *, dry_run: bool = False, prefect: bool | None = None
+    project: Path,
+    options: RunOptions,
+    *,
+    dry_run: bool = False,
+    prefect: bool | None = None,
+    cluster: str | None = None,
 ) -> int:
     """Validate params.yaml, run the stages that changed and say where the report is.
 
     Args:
         dry_run: only say what would run.
         prefect: whether Prefect is told of the run; None if a server of it is configured.
+        cluster: address of other machines that run stages; Prefect is told of none of that.
 
     Returns: 0, 1 if a stage failed, 130 if the run was stopped by Ctrl-C, SIGTERM or SIGHUP.
 
@@ -48,6 +55,8 @@ def run_pipeline(
         try:
             refuse_other_code(project)
             output = LastingOutput()
+            if cluster and prefect:
+                raise ProjectError("--cluster and --prefect do not go together")
             memory = None if dry_run or prefect else nothing_to_do(project, options)
             if not memory:  # else they are those that were valid
                 from kdtasks.params import load_project_params
@@ -57,7 +66,10 @@ def run_pipeline(
                 for name, would_run in preview(project, options).items():
                     output.print(f"{name}: {'would run' if would_run else 'cached'}")
                 return 0
-            status = _run_or_tell(project, options, is_stopping, memory, prefect=prefect)
+            if cluster and not memory:
+                status = _run_on_cluster(project, options, is_stopping, cluster)
+            else:
+                status = _run_or_tell(project, options, is_stopping, memory, prefect=prefect)
             for line in summary(project) if status == 0 else []:
                 output.print(line)
             return status
@@ -115,10 +127,24 @@ def _run_or_tell(
         return int(import_flow(project, "pipeline").run_with_prefect(project, options))
 
 
-def _run(
-    project: Path, options: RunOptions, is_stopping: Callable[[], bool], memory: Memory | None
+def _run_on_cluster(
+    project: Path, options: RunOptions, is_stopping: Callable[[], bool], address: str
 ) -> int:
-    workers, cores = options.workers, usable_cores()
+    from kdtasks.orchestrate.cluster.client import cluster_client
+    from kdtasks.orchestrate.cluster.stages import cluster_of
+
+    with cluster_client(project, address) as client, cluster_of(client) as cluster:
+        return _run(project, options, is_stopping, None, cluster)
+
+
+def _run(
+    project: Path,
+    options: RunOptions,
+    is_stopping: Callable[[], bool],
+    memory: Memory | None,
+    cluster: Cluster | None = None,
+) -> int:
+    workers, cores = options.workers, cluster.cores if cluster else usable_cores()
     here = Path() if project == Path.cwd() else project
     logs, events = here / LOGS, here / EVENTS
     with ExitStack() as stack:
@@ -132,5 +158,5 @@ def _run(
             reporter: RunObserver = stack.enter_context(table)
         else:
             reporter = LinesReporter(workers=workers, cores=cores, logs=logs)
-        outcomes = execute(project, options, reporter, memory=memory)
+        outcomes = execute(project, options, reporter, memory=memory, cluster=cluster)
     return 0 if all(outcome.is_up_to_date for outcome in outcomes.values()) else Status.FAILED

@@ -110,10 +110,16 @@ def test_run_hands_on_options_and_status(
     assert kdtasks("run", "teacher", "report", "--dry-run")[0] == 7
     assert kdtasks("run", "--force", "--prefect", "--workers", "3")[0] == 7
     assert kdtasks("run", "--pull", "--no-prefect", "--engine", "cli")[0] == 7
+    assert kdtasks("run", "--cluster", "local:3")[0] == 7
+
+    def others(*, dry_run: bool, prefect: bool | None, cluster: str | None = None) -> object:
+        return {"dry_run": dry_run, "prefect": prefect, "cluster": cluster}
+
     assert calls == [
-        (project, RunOptions(("teacher", "report")), {"dry_run": True, "prefect": None}),
-        (project, RunOptions(workers=3, force=True), {"dry_run": False, "prefect": True}),
-        (project, RunOptions(pull=True, engine="cli"), {"dry_run": False, "prefect": False}),
+        (project, RunOptions(("teacher", "report")), others(dry_run=True, prefect=None)),
+        (project, RunOptions(workers=3, force=True), others(dry_run=False, prefect=True)),
+        (project, RunOptions(pull=True, engine="cli"), others(dry_run=False, prefect=False)),
+        (project, RunOptions(), others(dry_run=False, prefect=None, cluster="local:3")),
     ]
 
 

@@ -35,10 +35,16 @@ _PACKAGES = os.environ.get("KDTASKS_TEST_PACKAGES", "")
 @pytest.fixture(scope="session")
 def moto_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An imitation of S3: quick, but it accepts any credentials and half a body."""
+    with running_moto(tmp_path_factory.mktemp("moto") / "log") as endpoint:
+        yield endpoint
+
+
+@contextlib.contextmanager
+def running_moto(log: Path) -> Iterator[str]:
+    """Run moto's server in the block; yields its endpoint."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("moto") / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],

@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdtasks.core.errors import SweepError, shortened
 from kdtasks.core.installed import package_line
 from kdtasks.core.processor import read_processor
+from kdtasks.orchestrate.processes import usable_cores
 from kdtasks.orchestrate.sweep.plan import sweep_folder
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ class WorkerFacts(NamedTuple):
     versions: str
     processor: str
     host: str
+    cores: int  # of the host
+
+    def share(self, neighbours: Mapping[str, int]) -> int:
+        """Cores that the worker has to itself, where hosts have so many workers."""
+        return max(1, self.cores // neighbours.get(self.host, 1))
 
 
 def worker_facts() -> WorkerFacts:
@@ -40,7 +46,9 @@ def worker_facts() -> WorkerFacts:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             found.append(f"no {name}")
-    return WorkerFacts(", ".join(found), read_processor().kind, socket.gethostname())
+    return WorkerFacts(
+        ", ".join(found), read_processor().kind, socket.gethostname(), usable_cores()
+    )
 
 
 @contextmanager
@@ -127,9 +135,9 @@ def check_workers(client: "Client") -> dict[str, WorkerFacts]:
 
 
 def check_versions(address: str, there: str, here: str) -> None:
-    """Raise SweepError unless a worker has what the machine has that began the sweep."""
+    """Raise SweepError unless a worker has what the machine has that began it all."""
     if there != here:
         raise SweepError(
-            f"worker {address} has {there}, and the sweep was begun with {here}; results depend "
-            "on them, so install the same there"
+            f"worker {address} has {there}, and this was begun with {here}; results depend on "
+            "them, so install the same there"
         )

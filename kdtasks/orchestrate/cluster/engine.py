@@ -1,20 +1,18 @@
 """Run the points of a sweep on a cluster's workers and collect them as experiments here."""
 
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from kdtasks.core.errors import SweepError
 from kdtasks.core.text import quantity
-from kdtasks.orchestrate.cluster.client import check_workers, worker_facts
+from kdtasks.orchestrate.cluster.client import check_workers
+from kdtasks.orchestrate.cluster.messenger import Messenger
 from kdtasks.orchestrate.cluster.shipping import ship
-from kdtasks.orchestrate.cluster.worker import Delivery, Errand, run_errand
+from kdtasks.orchestrate.cluster.worker import Delivery, Errand, run_point
 from kdtasks.orchestrate.project.git import bring_experiment
 from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
@@ -26,8 +24,6 @@ from kdtasks.orchestrate.sweep.results import PointResult, keep_result
 
 if TYPE_CHECKING:
     from distributed import Client
-
-POLL_SECONDS = 0.1
 
 
 @contextmanager
@@ -59,13 +55,8 @@ def cluster_sweep(
     threads = {
         name: node.threads // plan.jobs[name].workers for name, node in plan.graph.nodes.items()
     }
-    engine = ClusterEngine(on_cluster, client, threads, neighbours)
-    client.subscribe_topic(engine.topic, engine.hear)
-    try:
-        yield engine
-    finally:
-        if client.status == "running":
-            client.unsubscribe_topic(engine.topic)
+    with Messenger.of(client) as messenger:
+        yield ClusterEngine(on_cluster, messenger, threads, neighbours)
 
 
 class ClusterEngine(SweepEngine[PointResult]):
@@ -74,7 +65,7 @@ class ClusterEngine(SweepEngine[PointResult]):
     def __init__(
         self,
         plan: SweepPlan[PointResult],
-        client: "Client",
+        messenger: Messenger,
         threads: Mapping[str, int],
         neighbours: Mapping[str, int],
     ) -> None:
@@ -85,70 +76,42 @@ class ClusterEngine(SweepEngine[PointResult]):
             neighbours: workers by host.
         """
         super().__init__(plan)
-        self.plan, self._client = plan, client
+        self.plan, self._messenger = plan, messenger
         self._threads, self._neighbours = threads, neighbours
-        self.topic = f"kdtasks-{uuid.uuid4().hex}"
-        self._news: defaultdict[str, SimpleQueue[dict[str, Any]]] = defaultdict(SimpleQueue)
         self._processors: defaultdict[str, set[str]] = defaultdict(set)  # by name of the node
         if len(plan.done) < len(plan.points):
             self._shipment = ship(plan.project, plan.tree)
 
-    def hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Take news of a worker; called by Dask."""
-        self._news[event[1]["name"]].put(event[1])
-
     def _run(self, job: Job, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
-        from distributed import KilledWorker
-        from distributed.client import FutureCancelledError
-
         plan = self._plan
         name = next(name for name, other in plan.jobs.items() if other is job)
         errand = Errand(
             name,
-            job,
+            job.clone,
+            job.point.text,
+            job.stages,
             self._threads[name],
             self._neighbours,
             plan.tree,
             plan.state,
             self._shipment,
-            worker_facts().versions,
-            self.topic,
+            job.point if job.is_point else None,
         )
         events = run_events(plan.place(name))
         events.unlink(missing_ok=True)
-        future = self._client.submit(run_errand, errand, key=f"{name}-{uuid.uuid4().hex}")
-        while not future.done():
-            if is_cancelled():
-                future.cancel()
-                return Outcome(StageState.CANCELLED, message="stopped")
-            self._pass_on(name, events, on_line, POLL_SECONDS)
-        try:
-            delivery = future.result()
-        except KilledWorker as error:
-            raise SweepError(
-                f"every worker that ran it died, the last one {error.last_worker.address}; its "
-                "log says why, and memory is the first thing to look at"
-            ) from None
-        except FutureCancelledError:
-            raise SweepError(
-                "the connection to the scheduler was lost; finished stages are in the DVC remote, "
-                "so run the sweep again"
-            ) from None
-        self._pass_on(name, events, on_line, 0)
-        return Outcome(StageState.COMPLETED, self._collect(name, job, delivery))
 
-    def _pass_on(self, name: str, events: Path, on_line: OnLine, seconds: float) -> None:
-        """Hand on what workers have told of a point, waiting for it for so long."""
-        try:
-            while news := self._news[name].get(timeout=seconds):
-                self._processors[name].add(news["processor"])
-                events.parent.mkdir(parents=True, exist_ok=True)
-                with events.open("a", encoding="utf-8") as file:
-                    file.write(news["events"])
-                for line in news["lines"]:
-                    on_line(line)
-        except Empty:
-            pass
+        def hear(news: dict[str, Any]) -> None:
+            self._processors[name].add(news["processor"])
+            events.parent.mkdir(parents=True, exist_ok=True)
+            with events.open("a", encoding="utf-8") as file:
+                file.write(news["events"])
+            for line in news["lines"]:
+                on_line(line)
+
+        delivery = self._messenger.send(run_point, errand, hear, is_cancelled)
+        if delivery is None:
+            return Outcome(StageState.CANCELLED, message="stopped")
+        return Outcome(StageState.COMPLETED, self._collect(name, job, delivery))
 
     def _collect(self, name: str, job: Job, delivery: Delivery) -> str:
         """Make what a worker has handed in an experiment of the project, and keep its metrics."""

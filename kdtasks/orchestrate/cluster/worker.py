@@ -1,22 +1,25 @@
-"""What a worker does: run a point of a sweep in a clone of the shipped project, and hand it in."""
+"""What a worker does: run a point or a stage in a clone of the shipped project, and hand it in."""
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from kdtasks.core.errors import SweepError
+from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.cluster.client import check_versions, worker_facts
+from kdtasks.orchestrate.cluster.room import Room
 from kdtasks.orchestrate.cluster.shipping import Shipment, unpack
 from kdtasks.orchestrate.guardian import Guardian
-from kdtasks.orchestrate.processes import usable_cores
 from kdtasks.orchestrate.project.clone import make_clone, remove_clone
 from kdtasks.orchestrate.project.git import WorkingTree, bundle_experiment, save_experiment
-from kdtasks.orchestrate.runner.files import run_events
+from kdtasks.orchestrate.runner.damage import put_off_check
+from kdtasks.orchestrate.runner.files import EVENTS, events_path, run_events
+from kdtasks.orchestrate.runner.graph import IsCancelled
 from kdtasks.orchestrate.sweep.engine import run_in_clone
-from kdtasks.orchestrate.sweep.jobs import Job
+from kdtasks.orchestrate.sweep.grid import Point
 from kdtasks.orchestrate.sweep.pipeline import open_repository
 from kdtasks.orchestrate.sweep.results import PointResult
 
@@ -24,22 +27,28 @@ if TYPE_CHECKING:
     from distributed import Worker
 
 BETWEEN_NEWS_SECONDS = 0.5
+ARRIVAL = "on worker "
 
 _one_unpacks = threading.Lock()
+_room = Room()
 
 
 class Errand(NamedTuple):
-    """A point of a sweep, or what several share, as a worker gets it."""
+    """A point of a sweep, what several share, or a stage, as a worker gets it."""
 
     name: str  # of the node
-    job: Job
-    threads: int  # of its widest stage
+    clone: str  # name of the folder
+    params_text: str
+    stages: tuple[str, ...]
+    threads: int  # of the widest of them
     neighbours: Mapping[str, int]  # workers by host, which share its cores
     tree: WorkingTree
     state: str  # of the project
     shipment: Shipment
-    versions: str  # where the sweep was begun
-    topic: str  # of news
+    point: Point | None = None  # that becomes an experiment
+    lock_text: str = ""  # dvc.lock with what other stages have written
+    versions: str = ""  # where the run was begun
+    topic: str = ""  # of news
 
 
 class Delivery(NamedTuple):
@@ -50,7 +59,7 @@ class Delivery(NamedTuple):
     metrics: dict[str, bytes]  # contents of the DVC cache, by hash: `dvc exp show` reads them
 
 
-def run_errand(errand: Errand) -> Delivery:
+def run_point(errand: Errand) -> Delivery:
     """Run the stages that neither the worker nor the remote has, and hand in what came out.
 
     Every stage is taken to the remote as it ends, so another worker goes on from there.
@@ -61,18 +70,51 @@ def run_errand(errand: Errand) -> Delivery:
     """
     from distributed import get_worker
 
-    worker, facts = get_worker(), worker_facts()
-    check_versions(worker.address, facts.versions, errand.versions)
-    job, folder = errand.job, Path(worker.local_directory) / "kdtasks" / errand.state[:16]
+    worker = get_worker()
+    cores = worker_facts().share(errand.neighbours)
+    at_once = max(1, cores // worker.state.nthreads // errand.threads)
+    return _run(errand, worker, run_events, at_once, _Cancellation(worker))
+
+
+def run_stage(errand: Errand) -> Delivery:
+    """Run one stage as soon as the worker has cores for it; what it needs comes from the remote.
+
+    Raises: as `run_point`.
+    """
+    from distributed import get_worker
+
+    worker = get_worker()
+    cores = worker_facts().share(errand.neighbours)
+    (name,) = errand.stages
     is_cancelled = _Cancellation(worker)
+    with _room.taken(errand.threads, cores, is_cancelled) as let_another_in:
+
+        def is_stopped() -> bool:
+            let_another_in()
+            return is_cancelled()
+
+        return _run(errand, worker, lambda place: events_path(place / EVENTS, name), 1, is_stopped)
+
+
+def _run(
+    errand: Errand,
+    worker: "Worker",
+    events: Callable[[Path], Path],
+    at_once: int,
+    is_cancelled: IsCancelled,
+) -> Delivery:
+    facts = worker_facts()
+    check_versions(worker.address, facts.versions, errand.versions)
+    folder = Path(worker.local_directory) / "kdtasks" / errand.state[:16]
     with _one_unpacks:
         tree, cache = unpack(errand.shipment, errand.tree, folder, is_cancelled)
-    clone = folder / "clones" / job.clone
-    place = make_clone(tree, clone, params_text=job.point.text, cache=cache, mark=errand.state)
-    news = _News(worker, errand, facts.processor, run_events(place))
-    points = worker.state.nthreads * errand.neighbours.get(facts.host, 1)
-    at_once = max(1, usable_cores() // points // errand.threads)
-    words = (*job.stages, "--workers", str(at_once), "--pull", "--push")
+    clone = folder / "clones" / errand.clone
+    place = make_clone(tree, clone, params_text=errand.params_text, cache=cache, mark=errand.state)
+    if errand.lock_text:
+        ProjectPaths(place).lock.write_text(errand.lock_text, encoding="utf-8")
+        put_off_check(place)  # of all that other stages wrote, for one that reads some of it
+    news = _News(worker, errand, facts.processor, events(place))
+    words = (*errand.stages, "--workers", str(at_once), "--pull", "--push")
     with closing(Guardian()) as guardian:
         try:
             if not run_in_clone(place, words, news.tell, is_cancelled, guardian):
@@ -80,10 +122,10 @@ def run_errand(errand: Errand) -> Delivery:
         finally:
             news.send()
     delivery = Delivery(b"", None, {})
-    if job.is_point:
-        name = job.point.experiment
-        result = PointResult.read(place, job.point.params)
-        save_experiment(place, name, job.stages)
+    if errand.point:
+        name = errand.point.experiment
+        result = PointResult.read(place, errand.point.params)
+        save_experiment(place, name, errand.stages)
         bundle = bundle_experiment(place, tree.head, name)
         delivery = Delivery(bundle, result, _metrics(place))
     remove_clone(clone)
@@ -119,7 +161,7 @@ class _News:
     def __init__(self, worker: "Worker", errand: Errand, processor: str, events: Path) -> None:
         self._worker, self._topic, self._events = worker, errand.topic, events
         self._about = {"name": errand.name, "processor": processor}
-        self._lines = [f"on worker {worker.address}"]
+        self._lines = [f"{ARRIVAL}{worker.address}, {processor}"]
         self._offset = 0
         events.unlink(missing_ok=True)  # of a killed run
         self.send()

@@ -10,6 +10,7 @@ from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
 from dvc.exceptions import DvcException
 from dvc.lock import LockError
+from dvc.stage.cache import _can_hash
 from dvc.stage.exceptions import StageNotFound
 from dvc.stage.run import _enforce_cmd_list, _make_cmd, get_executable, prepare_kwargs
 
@@ -35,6 +36,7 @@ class Command(NamedTuple):
     folder: Path
     variables: dict[str, str]  # what DVC adds to the environment
     uses_tensorflow: bool  # it has threads, which are TensorFlow's, and times nothing
+    is_kept: bool  # in the run-cache, when it has run
 
 
 def command_of(stage: "Stage") -> Command:
@@ -46,7 +48,13 @@ def command_of(stage: "Stage") -> Command:
         Path(options["cwd"]),
         {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
         "threads" in meta and meta.get("tensorflow", True) and not meta.get("exclusive"),
+        is_cacheable(stage) and _can_hash(stage),
     )
+
+
+def is_cacheable(stage: "Stage") -> bool:
+    """Whether the run-cache can have all that a stage writes."""
+    return all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
 
 
 def digest(stage: "Stage") -> str:

@@ -9,6 +9,7 @@ from kdtasks.core.events import VARIABLE, span
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import run_streamed, why_cold
 from kdtasks.orchestrate.project.project import DVC, child_environment
+from kdtasks.orchestrate.runner.dvc_files import Command
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, first_failure, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
 from kdtasks.orchestrate.runner.repository import Repository
@@ -140,11 +141,17 @@ class SplitPhaseEngine(DvcEngine):
             step = self._repository.begin(name, is_cancelled)
         if isinstance(step, Outcome):
             return step
-        for line, words in step.steps:
+        return self._perform(name, step, on_line, is_cancelled)
+
+    def _perform(
+        self, name: str, command: Command, on_line: OnLine, is_cancelled: IsCancelled
+    ) -> Outcome:
+        """Run a stage's command, and take in what it wrote."""
+        for line, words in command.steps:
             on_line(f"> {line}")
-            if self._warm and step.uses_tensorflow:
+            if self._warm and command.uses_tensorflow:
                 words = self._warm.words(line) or words
-            ended = self._run(name, words, on_line, is_cancelled, step.folder, step.variables)
+            ended = self._run(name, words, on_line, is_cancelled, command.folder, command.variables)
             if ended:
                 return ended
         with span("DVC", self._events, name):

@@ -2,17 +2,18 @@
 
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, chdir, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kdtasks.core.errors import KdTasksError, ProjectError
 from kdtasks.core.events import MessageEvent, emit, span
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.processes import uninterrupted, usable_cores
+from kdtasks.orchestrate.project.clone import MARK
 from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_time
 from kdtasks.orchestrate.runner.damage import check_cache, is_check_due
 from kdtasks.orchestrate.runner.files import EVENTS, run_events
@@ -45,6 +46,13 @@ class RunOptions:
     push: bool = False  # take what each stage wrote to the DVC remote as soon as it has ended
 
 
+class Cluster(NamedTuple):
+    """Other machines that run stages."""
+
+    engine: "Callable[[Path, Guardian], DvcEngine]"  # of a project
+    cores: int  # of all of them
+
+
 def execute(
     project: Path,
     options: RunOptions,
@@ -52,19 +60,21 @@ def execute(
     *,
     lock: int | None = None,
     memory: Memory | None = None,
+    cluster: Cluster | None = None,
 ) -> Mapping[str, Outcome]:
     """Bring the stages up to date.
 
     Args:
         lock: the run lock, where the caller holds it already.
         memory: what `nothing_to_do` has found.
+        cluster: where stages run; this machine where there is none.
 
     Returns: the outcome of every stage, failed ones among them.
 
     Raises:
         ProjectError: a stage does not exist, dvc.yaml is not valid, or another run is going on.
     """
-    cores = usable_cores()
+    cores = cluster.cores if cluster else usable_cores()
     with (
         chdir(project),
         one_run_at_a_time(project) if lock is None else nullcontext(lock) as held,
@@ -72,7 +82,9 @@ def execute(
     ):
         shutil.rmtree(project / EVENTS, ignore_errors=True)
         events = run_events(project)
-        engine = MemoryEngine(memory) if memory else opened.enter_context(_dvc(options, held))
+        engine = (
+            MemoryEngine(memory) if memory else opened.enter_context(_dvc(options, held, cluster))
+        )
         try:
             outcomes = Scheduler(
                 engine.plan(options.stages),
@@ -87,7 +99,8 @@ def execute(
             emit(MessageEvent("failed", str(error)), events)
             raise
         opened.close()
-        if not memory and all(outcome.is_up_to_date for outcome in outcomes.values()):
+        is_lasting = not memory and not (project / MARK).is_file()  # a sweep's clone runs once
+        if is_lasting and all(outcome.is_up_to_date for outcome in outcomes.values()):
             _remember(project, options.stages)
         return outcomes
 
@@ -102,8 +115,10 @@ def nothing_to_do(project: Path, options: RunOptions) -> Memory | None:
 
 
 @contextmanager
-def _dvc(options: RunOptions, held: int) -> "Iterator[DvcEngine]":
+def _dvc(options: RunOptions, held: int, cluster: Cluster | None) -> "Iterator[DvcEngine]":
     """The engine that runs the project of the current folder; DVC is imported with it."""
+    if cluster and (options.force or options.engine == "cli"):
+        raise ProjectError("--cluster goes together with neither --force nor --engine cli")
     if options.push and options.engine == "cli":
         raise ProjectError("--push and --engine cli do not go together; `dvc push` after the run")
     project = Path.cwd()
@@ -114,8 +129,12 @@ def _dvc(options: RunOptions, held: int) -> "Iterator[DvcEngine]":
     _silence_progress_bars()
     # as long as something of a killed run is still running, the next one has to wait
     with closing(Guardian(keep_open=[held])) as guardian:
-        kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
-        engine = kind(project, guardian, force=options.force, pull=options.pull, push=options.push)
+        if cluster:
+            engine = cluster.engine(project, guardian)
+        else:
+            kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
+            how = {name: getattr(options, name) for name in ("force", "pull", "push")}
+            engine = kind(project, guardian, **how)
         engine.read_again(disguised_since(project, options.stages))
         try:
             yield engine

@@ -116,7 +116,8 @@ class Remote:
         if stage.changed(True, needs):
             return False
         try:
-            self._repo.pull(stage.addressing)
+            if not stage.outs_cached():
+                self._repo.pull(stage.addressing)
             stage.checkout()
         except CheckoutError:
             return False

@@ -32,6 +32,7 @@ from kdtasks.orchestrate.runner.dvc_files import (
     digest,
     files_of,
     find_stages,
+    is_cacheable,
     readable_errors,
     stage_node,
     watched_by,
@@ -178,8 +179,10 @@ class Repository:
             self._hashes_before[name] = {str(dep): dep.hash_info for dep in stage.deps}
             return command_of(stage)
 
-    def finish(self, name: str) -> Outcome:
+    def finish(self, name: str, *, is_elsewhere: bool = False) -> Outcome:
         """Do all that comes after a stage's command: hash, cache and write down what it wrote.
+
+        Args: with `is_elsewhere` another machine has run the command, and pushed what it wrote.
 
         Raises:
             StageError: an output is missing, or an input changed while the command ran.
@@ -194,8 +197,11 @@ class Repository:
                     f"stage {name}: {', '.join(changed)} changed while it ran, so what it wrote "
                     "belongs to neither version and is not recorded; run it again"
                 )
+            state = self._restore(stage) if is_elsewhere else StageState.COMPLETED
+            if state is None:
+                raise StageError(f"stage {name}: a worker ran it, and the DVC remote has nothing")
             self._record(stage)
-            return Outcome(StageState.COMPLETED, digest(stage))
+            return Outcome(state, digest(stage))
 
     def push(self, name: str) -> None:
         """Take what a stage that is up to date wrote to the remote; raises if that is away."""
@@ -253,9 +259,7 @@ class Repository:
                     break
                 except LockError:
                     if self._is_cancelled():
-                        raise StageError(
-                            "stopped while another process of DVC was running"
-                        ) from None
+                        raise StageError("stopped while another DVC was running") from None
             with readable_errors(name):
                 yield
 
@@ -282,8 +286,7 @@ class Repository:
         return None
 
     def _record(self, stage: "Stage") -> None:
-        is_cacheable = all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs)
-        stage.save(run_cache=is_cacheable)
+        stage.save(run_cache=is_cacheable(stage))
         stage.commit()
         self._write(stage)
 

@@ -14,6 +14,7 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 
 from kdtasks.core.paths import PARAMS
+from kdtasks.orchestrate.project.git import WorkingTree, read_working_tree
 from kdtasks.orchestrate.project.lockfile import overlaps
 from kdtasks.orchestrate.runner.dvc_files import find_stages, readable_errors, stage_node
 from kdtasks.orchestrate.runner.graph import StageNode
@@ -62,6 +63,17 @@ def read_pipeline(folder: Path, targets: Sequence[str]) -> Pipeline:
         reads |= {_relative(dep, folder) for stage in chosen.values() for dep in _files(stage)}
     sources = {path for path in reads if not any(overlaps(path, other) for other in written)}
     return Pipeline(nodes, identities, frozenset(sources), frozenset(outputs))
+
+
+def read_tree(repo: Repo, *pipelines: Pipeline) -> WorkingTree:
+    """A project as it is now, for clones in which some pipelines run."""
+    project = Path(repo.root_dir)
+    return read_working_tree(
+        project,
+        reads=frozenset[str]().union(*(it.sources for it in pipelines)),
+        outputs=frozenset[str]().union(*(it.outputs for it in pipelines)),
+        is_ignored=lambda name: repo.dvcignore.is_ignored_file(str(project / name)),
+    )
 
 
 @contextmanager

@@ -11,12 +11,17 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.orchestrate.processes import usable_cores
 from kdtasks.orchestrate.project.clone import make_clone, project_in, remove_clone
-from kdtasks.orchestrate.project.git import WorkingTree, is_saved, last_commit, read_working_tree
+from kdtasks.orchestrate.project.git import WorkingTree, is_saved, last_commit
 from kdtasks.orchestrate.project.project import check_workspace
 from kdtasks.orchestrate.runner.graph import StageGraph
 from kdtasks.orchestrate.sweep.grid import Grid, Point, make_points, parse_grid
 from kdtasks.orchestrate.sweep.jobs import Job, Room, make_jobs
-from kdtasks.orchestrate.sweep.pipeline import Pipeline, open_repository, read_pipeline
+from kdtasks.orchestrate.sweep.pipeline import (
+    Pipeline,
+    open_repository,
+    read_pipeline,
+    read_tree,
+)
 from kdtasks.orchestrate.sweep.results import PointResult, R, kept_result
 from kdtasks.params import load_project_params
 from kdtasks.params.tune import fresh_seeds
@@ -167,19 +172,10 @@ def _read_pipelines(
     probe = clone_path(project, "plan")
     with open_repository(project) as repo:
         cache = repo.cache.local_cache_dir
-
-        def read_tree(*pipelines: Pipeline) -> WorkingTree:
-            return read_working_tree(
-                project,
-                reads=base.sources.union(*(it.sources for it in pipelines)),
-                outputs=base.outputs.union(*(it.outputs for it in pipelines)),
-                is_ignored=lambda name: repo.dvcignore.is_ignored_file(str(project / name)),
-            )
-
         remove_clone(probe)
         try:
             # to be read only, so the data can stay where they are
-            bare = read_tree()._replace(sources=())
+            bare = read_tree(repo, base)._replace(sources=())
             place = make_clone(bare, probe, params_text="", cache=cache, mark="plan")
             pipelines = {}
             for point in points:
@@ -187,4 +183,4 @@ def _read_pipelines(
                 pipelines[point.experiment] = read_pipeline(place, stages)
         finally:
             remove_clone(probe)
-        return pipelines, read_tree(*pipelines.values()), cache
+        return pipelines, read_tree(repo, base, *pipelines.values()), cache

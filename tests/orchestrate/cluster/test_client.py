@@ -57,6 +57,13 @@ def test_workers_that_can_do_it():
     assert worker_facts().versions.startswith("kdtasks ")
 
 
+def test_cores_are_shared_by_the_workers_of_a_host():
+    facts = worker_facts()._replace(host="a", cores=8)
+    shares = [facts.share({"a": number, "b": 9}) for number in (1, 3, 9)]
+    assert shares == [8, 2, 1]
+    assert facts.share({"b": 9}) == 8  # it came later
+
+
 def test_workers_on_this_machine(tmp_path: Path):
     with cluster_client(tmp_path, "local:1") as client:
         assert list(check_workers(client).values()) == [worker_facts()]
@@ -68,8 +75,8 @@ def test_workers_on_this_machine(tmp_path: Path):
         ({}, "tcp://s:1 has no workers; start some with `dask worker tcp://s:1"),
         ({"a": ModuleNotFoundError("No module kdtasks")}, "worker a cannot run kdtasks .No module"),
         (
-            {"a": WorkerFacts("kdtasks 9", "x", "h")},
-            "a has kdtasks 9, and the sweep was begun with kdt",
+            {"a": WorkerFacts("kdtasks 9", "x", "h", 2)},
+            "a has kdtasks 9, and this was begun with kdt",
         ),
     ],
 )

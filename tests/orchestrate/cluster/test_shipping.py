@@ -11,7 +11,7 @@ from kdtasks.orchestrate.cluster.shipping import remote_settings, ship, unpack
 from kdtasks.orchestrate.project.clone import make_clone
 from kdtasks.orchestrate.project.git import WorkingTree, read_working_tree
 from kdtasks.orchestrate.sweep.pipeline import open_repository
-from tests.orchestrate.cluster.conftest import git
+from tests.tools.dask_workers import git
 
 
 def tree(project: Path, *reads: str) -> WorkingTree:

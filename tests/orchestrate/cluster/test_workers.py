@@ -1,4 +1,4 @@
-"""A sweep over workers that share nothing but an S3 server: one is killed, one is cut off."""
+"""Workers that share nothing but an S3 server: one is killed, one is cut off."""
 
 import re
 import signal
@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from kdtasks.orchestrate.runner.execute import RunOptions, execute
-from tests.orchestrate.cluster.conftest import Worker, environment, git, wait_until
+from kdtasks.orchestrate.sweep.grid import with_settings
+from tests.tools.dask_workers import Worker, environment, git, wait_until
 
 SILENT = SimpleNamespace(
     begin=lambda graph: None,
@@ -91,3 +92,57 @@ def test_points_go_on_when_a_worker_dies_and_another_loses_the_remote(
         found = git(project, "show", f"{reference}:dvc.lock").decode()
         assert entries(found) == entries((local / "dvc.lock").read_text(encoding="utf-8"))
     assert git(project, "status", "--porcelain") == b""
+
+
+@pytest.mark.slow
+def test_a_stage_goes_on_when_its_worker_dies(
+    project: Path, workers: list[Worker], scheduler: str, moto_endpoint: str
+):
+    """The workers are those that the sweep above has left; its params are others."""
+    left = [worker for worker in workers if worker.process.poll() is None]
+    assert len(left) >= 2
+    for worker in left:
+        (worker.home / "HOLD").touch()
+        (worker.home / "TRACE").unlink(missing_ok=True)
+    params = project / "params.yaml"
+    settings = {"seeds": [0, 1], "distill.alpha": 0.5, "distill.temperature": 5.0}
+    text, _ = with_settings(params.read_text(encoding="utf-8"), settings, source="the test")
+    params.write_text(text, encoding="utf-8")
+    # DVC's order of stages hangs on it
+    variables = {**environment(project.parent, moto_endpoint), "PYTHONHASHSEED": "0"}
+    words = [sys.executable, "-m", "kdtasks", "run", "distill"]
+    with subprocess.Popen(
+        [*words, "--cluster", scheduler],
+        cwd=project,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as head:
+
+        def held() -> int:
+            return sum(line.startswith("distill") for worker in left for line in worker.trace)
+
+        wait_until(lambda: held() == 2 or head.poll() is not None, "not held")
+        assert head.poll() is None, head.communicate()[0]
+        killed = next(filter(is_held, left))
+        killed.process.send_signal(signal.SIGKILL)
+        for worker in left:
+            if worker is not killed:
+                (worker.home / "HOLD").unlink()
+        output, _ = head.communicate(timeout=240)
+    assert head.returncode == 0, output
+    lost = [line.partition(" attempt")[0] for line in killed.trace if line.startswith("distill")]
+    ran = Counter(line.partition(" attempt")[0] for worker in left for line in worker.trace)
+    assert [ran.pop(name) for name in lost] == [2] * len(lost)
+    assert set(ran.values()) <= {1}
+
+    local = project.with_name("beside")
+    git(project, "clone", "--quiet", str(project), str(local))
+    (local / "data" / "raw" / "a.txt").write_text("data", encoding="utf-8")
+    (local / "params.yaml").write_text(text, encoding="utf-8")
+    subprocess.run(words, cwd=local, env=variables, check=True, capture_output=True)
+    assert (project / "dvc.lock").read_bytes() == (local / "dvc.lock").read_bytes()
+    for seed in "01":
+        made, expected = (folder / "models" / "distill" / seed for folder in (project, local))
+        assert made.read_bytes() == expected.read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import ProjectError
+from kdtasks.orchestrate.project.clone import MARK
 from kdtasks.orchestrate.runner.execute import RunOptions, execute, nothing_to_do
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
 
@@ -56,6 +57,11 @@ def test_a_run_with_nothing_to_do_is_told_as_dvc_would(project: Path, silent: An
     assert nothing_to_do(project, RunOptions(("first",))) is None
     for more in (RunOptions(force=True), RunOptions(pull=True), RunOptions(engine="cli")):
         assert nothing_to_do(project, more) is None
+
+    # nor is anything remembered in the clone of a sweep
+    (project / MARK).write_text("state", encoding="utf-8")
+    execute(project, RunOptions(("first",)), silent)
+    assert nothing_to_do(project, RunOptions(("first",))) is None
 
 
 def rewrite_in_place(project: Path) -> None:

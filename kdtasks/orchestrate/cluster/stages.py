@@ -1,0 +1,138 @@
+"""Run the stages of a pipeline on a cluster's workers; what they write comes through the remote."""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdtasks.core.errors import KdTasksError
+from kdtasks.core.events import span
+from kdtasks.core.paths import ProjectPaths
+from kdtasks.orchestrate.cluster.client import check_workers
+from kdtasks.orchestrate.cluster.messenger import Messenger
+from kdtasks.orchestrate.cluster.shipping import remote_settings, ship
+from kdtasks.orchestrate.cluster.worker import ARRIVAL, Errand, run_stage
+from kdtasks.orchestrate.guardian import Guardian
+from kdtasks.orchestrate.runner.dvc_files import Command
+from kdtasks.orchestrate.runner.engine import LAST_LINES, SplitPhaseEngine
+from kdtasks.orchestrate.runner.execute import Cluster
+from kdtasks.orchestrate.runner.files import EVENTS, events_path, file_name
+from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
+from kdtasks.orchestrate.sweep.grid import short_digest
+from kdtasks.orchestrate.sweep.pipeline import open_repository, read_pipeline, read_tree
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+@contextmanager
+def cluster_of(client: "Client") -> Iterator[Cluster]:
+    """The workers of a scheduler, for `execute`, until the block ends.
+
+    Raises:
+        SweepError: a worker cannot do its part.
+    """
+    facts = check_workers(client).values()
+    neighbours = Counter(it.host for it in facts)
+    cores = [it.share(neighbours) for it in facts]
+    with Messenger.of(client) as messenger:
+        engine = partial(
+            ClusterStages, messenger=messenger, neighbours=neighbours, narrowest=min(cores)
+        )
+        yield Cluster(engine, sum(cores))
+
+
+class ClusterStages(SplitPhaseEngine):
+    """Sends stages to workers, and records what they wrote as if they had run here.
+
+    Stages that measure time run here, and so do those of which the run-cache keeps nothing.
+    """
+
+    def __init__(
+        self,
+        project: Path,
+        guardian: Guardian,
+        *,
+        messenger: Messenger,
+        neighbours: Mapping[str, int],
+        narrowest: int,
+    ) -> None:
+        """Args: `neighbours` are workers by host; `narrowest` are the fewest cores of a worker."""
+        super().__init__(project, guardian, pull=True, push=True)
+        self._messenger, self._neighbours, self._narrowest = messenger, neighbours, narrowest
+        self._sent: set[str] = set()
+        self._one_here = threading.Lock()
+
+    def plan(self, targets: Sequence[str]) -> StageGraph:
+        """As on one machine, but a stage fills no more than one worker."""
+        with open_repository(self._project) as repo:
+            remote_settings(repo)  # says what is missing, if anything
+        self._graph = super().plan(targets)
+        nodes = self._graph.nodes.values()
+        return StageGraph.of(replace(it, threads=min(it.threads, self._narrowest)) for it in nodes)
+
+    def survey(self) -> frozenset[str]:
+        """Find the unchanged stages, and ship the project if there are others."""
+        unchanged = super().survey()
+        if len(unchanged) < len(self._graph.nodes):
+            with span("shipping", self._events):
+                pipeline = read_pipeline(self._project, list(self._graph.nodes))
+                with open_repository(self._project) as repo:
+                    self._tree = read_tree(repo, pipeline)
+                self._state, self._shipment = self._tree.state(), ship(self._project, self._tree)
+        return unchanged
+
+    def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
+        """Bring one stage up to date, all that it needs being so, and into the remote."""
+        outcome = super().bring_up_to_date(name, on_line, is_cancelled)
+        return outcome._replace(state=StageState.COMPLETED) if name in self._sent else outcome
+
+    def _perform(
+        self, name: str, command: Command, on_line: OnLine, is_cancelled: IsCancelled
+    ) -> Outcome:
+        if self._graph.nodes[name].exclusive or not command.is_kept:
+            with self._one_here:
+                return super()._perform(name, command, on_line, is_cancelled)
+        events = events_path(self._project / EVENTS, name)
+        last_lines: deque[str] = deque(maxlen=LAST_LINES)
+
+        def hear(news: dict[str, Any]) -> None:
+            events.parent.mkdir(parents=True, exist_ok=True)
+            with events.open("a", encoding="utf-8") as file:
+                file.write(news["events"])
+            for line in news["lines"]:  # of a run of more than this stage
+                own = line.removeprefix(f"{name} |").removeprefix(" ")
+                if own != line or line.startswith(ARRIVAL):
+                    last_lines.append(own)
+                    on_line(own)
+
+        try:
+            with span("command", self._events, name):
+                delivery = self._messenger.send(run_stage, self._errand(name), hear, is_cancelled)
+        except KdTasksError as error:
+            return Outcome(StageState.FAILED, message=str(error), last_lines=tuple(last_lines))
+        if delivery is None:
+            return Outcome(StageState.CANCELLED, message=f"stage {name} was stopped")
+        self._sent.add(name)
+        with span("DVC", self._events, name):
+            return self._repository.finish(name, is_elsewhere=True)
+
+    def _errand(self, name: str) -> Errand:
+        paths = ProjectPaths(self._project)
+        text = paths.params.read_text(encoding="utf-8")
+        return Errand(
+            name,
+            f"{file_name(name)}-{short_digest(text)}",
+            text,
+            (name,),
+            self._graph.nodes[name].threads,
+            self._neighbours,
+            self._tree,
+            self._state,
+            self._shipment,
+            lock_text=paths.lock.read_text(encoding="utf-8") if paths.lock.is_file() else "",
+        )

@@ -1,0 +1,142 @@
+"""What the head makes of stages that a worker has run, or has not."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kdtasks.core.errors import ProjectError, SweepError
+from kdtasks.orchestrate.cluster.stages import ClusterStages
+from kdtasks.orchestrate.cluster.worker import Delivery, Errand, run_stage
+from kdtasks.orchestrate.runner.execute import Cluster, RunOptions, execute
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
+from tests.orchestrate.runner.conftest import diamond, empty_project, make_project, silent
+from tests.tools.dask_workers import git
+
+__all__ = ["diamond", "empty_project", "make_project", "silent"]  # fixtures
+
+COMPLETED, FAILED, CANCELLED = StageState.COMPLETED, StageState.FAILED, StageState.CANCELLED
+LEFT = RunOptions(("left",))  # which needs `first`
+
+Work = Callable[[Errand, Callable[[dict[str, Any]], None]], Delivery | None]
+
+
+@pytest.fixture
+def project(diamond: Path, tmp_path: Path) -> Path:
+    """The project with a remote, which is a folder, in a commit."""
+    with (diamond / ".dvc" / "config").open("a", encoding="utf-8") as file:
+        file.write(
+            f"[core]\n    remote = storage\n['remote \"storage\"']\n    url = {tmp_path}/r\n"
+        )
+    (diamond / "params.yaml").write_text("")
+    (diamond / ".gitignore").write_text("/.kdtasks\n/out\n")
+    git(diamond, "add", "--all")
+    git(diamond, "commit", "--quiet", "--message", "start")
+    return diamond
+
+
+class Messenger:
+    """Stands for Dask and its workers."""
+
+    def __init__(self, work: Work) -> None:
+        self.work, self.errands = work, list[Errand]()
+
+    def send(self, function: object, errand: Errand, hear: Any, is_cancelled: object) -> Any:
+        assert function is run_stage
+        self.errands.append(errand)
+        return self.work(errand, hear)
+
+
+def run(
+    project: Path, silent: Any, work: Work, options: RunOptions = LEFT
+) -> tuple[Mapping[str, Outcome], list[Errand]]:
+    messenger: Any = Messenger(work)
+    engine = partial(ClusterStages, messenger=messenger, neighbours={"a": 1}, narrowest=1)
+    outcomes = execute(project, options, silent, cluster=Cluster(engine, 2))
+    return outcomes, messenger.errands
+
+
+def test_what_a_worker_pushed_is_recorded_as_if_it_had_run_here(
+    project: Path, silent: Any, tmp_path: Path
+):
+    remote, hidden = tmp_path / "r", tmp_path / "hidden"
+
+    def versions() -> tuple[bytes, bytes]:
+        return (project / "dvc.lock").read_bytes(), (project / "out/left/text").read_bytes()
+
+    (project / "source").write_text("new", encoding="utf-8")
+    execute(project, RunOptions(LEFT.stages, push=True), silent)
+    expected = versions()
+    remote.rename(hidden)
+    shutil.rmtree(project / ".dvc" / "cache")
+    for path in (project / "dvc.lock", project / "source"):
+        path.unlink()
+    git(project, "checkout", "--quiet", "source")
+    execute(project, RunOptions(LEFT.stages, push=True), silent)  # older outputs: of no use
+    assert versions() != expected
+    older = (project / "dvc.lock").read_text(encoding="utf-8")
+    (project / "source").write_text("new", encoding="utf-8")
+
+    def work(errand: Errand, hear: Callable[[dict[str, Any]], None]) -> Delivery:
+        shutil.copytree(hidden, remote, dirs_exist_ok=True)
+        lines = [
+            "2 stages",
+            "first: pulled",
+            f"{errand.name} | > sh",
+            f"{errand.name} |",
+            "left: x",
+        ]
+        hear({"processor": "p", "events": "", "lines": ["on worker tcp://w:1", *lines]})
+        return Delivery(b"", None, {})
+
+    outcomes, errands = run(project, silent, work)
+    # the worker's push of `first` brought `left` as well
+    assert [errand.name for errand in errands] == ["first"]
+    assert errands[0].lock_text == older
+    assert versions() == expected
+    assert outcomes["first"].state is COMPLETED
+    assert silent.lines["first"][-3:] == ["on worker tcp://w:1", "> sh", ""]
+    outcomes, errands = run(project, silent, work)  # again: nothing
+    assert not errands
+
+
+def test_stages_that_end_otherwise(project: Path, silent: Any):
+    def fail(errand: Errand, hear: Callable[[dict[str, Any]], None]) -> Delivery:
+        hear({"processor": "p", "events": "{}\n", "lines": ["first | so"]})
+        raise SweepError("every worker that ran it died")
+
+    outcomes, _ = run(project, silent, fail)
+    first = outcomes["first"]
+    assert (first.state, first.message) == (FAILED, "every worker that ran it died")
+    assert first.last_lines == ("so",)
+    assert (project / ".kdtasks/events/first.jsonl").read_text() == "{}\n"
+    outcomes, _ = run(project, silent, lambda errand, hear: None)
+    assert [outcome.state for outcome in outcomes.values()] == [CANCELLED, CANCELLED]
+    outcomes, _ = run(project, silent, lambda errand, hear: Delivery(b"", None, {}))
+    assert outcomes["first"].message.endswith("a worker ran it, and the DVC remote has nothing")
+
+
+def test_what_measures_time_or_cannot_be_handed_in_runs_here(project: Path, silent: Any):
+    pipeline = project / "dvc.yaml"
+    text = pipeline.read_text(encoding="utf-8")
+    text = text.replace("  first:\n", "  first:\n    meta: {exclusive: true}\n", 1)
+    text = text.replace("outs: [out/left]", "outs: [{out/left: {cache: false}}]")
+    pipeline.write_text(text, encoding="utf-8")
+    outcomes, errands = run(project, silent, lambda errand, hear: pytest.fail("sent"))
+    assert not errands
+    assert [outcome.state for outcome in outcomes.values()] == [COMPLETED, COMPLETED]
+
+
+@pytest.mark.parametrize("how", [{"force": True}, {"engine": "cli"}])
+def test_refusals(project: Path, silent: Any, how: dict[str, Any]):
+    with pytest.raises(ProjectError, match="--cluster goes together with neither --force nor"):
+        run(project, silent, lambda errand, hear: None, RunOptions(**how))
+
+
+def test_without_a_remote(project: Path, silent: Any):
+    (project / ".dvc" / "config").write_text("")
+    with pytest.raises(SweepError, match="--cluster needs a DVC remote, through which"):
+        run(project, silent, lambda errand, hear: None)
