@@ -1,11 +1,14 @@
 """Stacked rows read as the array that they would be."""
 
+import mmap
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from kdtasks.data.stacked_rows import StackedRows
+from kdtasks.data import stacked_rows
+from kdtasks.data.stacked_rows import StackedRows, new_array, read_rows, rows_of
 
 FIRST, SECOND = np.arange(6).reshape(3, 2), np.arange(10, 18).reshape(4, 2)
 WHOLE = np.concatenate([FIRST, SECOND[[3, 1]]])
@@ -35,3 +38,46 @@ def test_all_of_it_becomes_an_array(rows: StackedRows):
 def test_stacks_are_stacked(rows: StackedRows):
     both = StackedRows((rows, np.array([4, 0])), (FIRST, np.array([1])))
     np.testing.assert_array_equal(both[:], np.stack([WHOLE[4], WHOLE[0], FIRST[1]]))
+
+
+def mapped(path: Path, array: np.ndarray) -> np.ndarray:
+    """The same array, memory-mapped."""
+    np.save(path, array)
+    read: np.ndarray = np.load(path, mmap_mode="r")
+    return read
+
+
+@pytest.mark.parametrize("chosen", [np.array([2, 0, 2]), np.array([[1, 2], [2, 0]])])
+def test_rows_of_a_file_are_chosen_without_reading_any(tmp_path: Path, chosen: np.ndarray):
+    from_file = rows_of(mapped(tmp_path / "first.npy", FIRST), chosen)
+    assert isinstance(from_file, StackedRows)
+    assert (from_file.shape, from_file.ndim) == (FIRST[chosen].shape, FIRST[chosen].ndim)
+    np.testing.assert_array_equal(from_file, FIRST[chosen])
+    np.testing.assert_array_equal(from_file[0], FIRST[chosen][0])
+    again = rows_of(from_file, np.array([1, 0]))
+    assert isinstance(again, StackedRows)
+    np.testing.assert_array_equal(again, FIRST[chosen][[1, 0]])
+    np.testing.assert_array_equal(rows_of(FIRST, chosen), FIRST[chosen])
+
+
+def test_rows_of_a_file_are_read_in_any_order(tmp_path: Path):
+    whole = np.random.default_rng(0).integers(0, 256, (50, 3, 999), dtype=np.uint8)
+    part = mapped(tmp_path / "whole.npy", whole)[7:]
+    for chosen in (np.array([9, 0, 42, 9]), np.array([[3, 1]]), np.int64(5), np.empty(0, np.int64)):
+        np.testing.assert_array_equal(read_rows(part, chosen), whole[7:][chosen])
+
+
+def test_the_system_is_told_of_each_page_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stacked_rows.mmap, "PAGESIZE", 100)
+    # rows of 30 bytes from byte 128 on: 0 and 1 touch, 5 shares their second page, 20 does not
+    ranges = stacked_rows._page_ranges(128, 30, np.array([20, 5, 0, 1, 5]))
+    assert ranges.tolist() == [[100, 188], [200, 308], [700, 758]]
+
+
+def test_what_is_larger_than_its_limit_is_in_a_file():
+    small, large = (new_array((10, 100), np.float32, memory_limit_mb=mb) for mb in (0.004, 0.003))
+    assert not isinstance(small, np.memmap)
+    assert isinstance(large, np.memmap)
+    assert isinstance(large._mmap, mmap.mmap)
+    large[:] = 1.0
+    assert large.sum() == 1000

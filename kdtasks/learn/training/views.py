@@ -6,7 +6,6 @@ logits be cached, and lets the student from scratch train on exactly the images 
 """
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Count, Index, Section
+from kdtasks.data.stacked_rows import new_array, read_rows, rows_of
 from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, Motion, augmentations
 from kdtasks.learn.augmentations.mixing import Mixing, TwoLabels, two_labels
 from kdtasks.learn.augmentations.presets import preset_or_list
@@ -84,15 +84,56 @@ def draw_view(
         view: number of the view; view 0 is the images as they are.
     """
     labels = labels_of(labels, augmentation)
-    if view == 0 or not augmentation.transforms:
-        return np.asarray(images), np.asarray(labels)
+    drawn = np.empty(images.shape, np.uint8), np.empty(labels.shape, labels.dtype)
+    fill_view(drawn, images, labels, view=view, augmentation=augmentation)
+    return drawn
+
+
+def fill_view(
+    drawn: tuple[np.ndarray, np.ndarray],
+    images: Any,
+    labels: Any,
+    *,
+    view: int,
+    augmentation: AugmentationParams,
+) -> None:
+    """Draw a view into arrays, a batch at a time: neither they nor the images need be in memory.
+
+    Args:
+        drawn: arrays of the shapes of images and labels.
+        images, labels, view: as of `draw_view`.
+    """
+    labels, shape = labels_of(labels, augmentation), images.shape[:3]
+    for rows, motion, batch in batches_of_view(shape, view=view, augmentation=augmentation):
+        moved, moved_labels = move(read_rows(images, rows), labels[rows], motion)
+        mix(moved, moved_labels, batch, augmentation, "views", (augmentation.seed, view))
+        drawn[0][rows], drawn[1][rows] = moved, moved_labels
+
+
+def batches_of_view(
+    shape: tuple[int, int, int],
+    *,
+    view: int,
+    augmentation: AugmentationParams,
+    shuffled: bool = False,
+) -> Iterator[tuple[np.ndarray, np.ndarray | None, Mapping[int, np.ndarray]]]:
+    """Yield rows of a view, how each moves, and the batch that is mixed, as for `mix`.
+
+    Args:
+        shape: number of images, their height and width.
+        view: as of `draw_view`.
+        shuffled: keep the order of what is mixed where nothing is; else rows come as they lie.
+    """
     numbers = (augmentation.seed, view)
-    transforms = draw_transforms(images.shape[:3], generator("views", *numbers), augmentation)
-    images, labels = move(images, labels, transforms)
-    order = generator("views in batches", *numbers).permutation(len(images))
-    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-    mix(images, labels, dict(enumerate(batches)), augmentation, "views", numbers)
-    return images, labels
+    order, transforms = np.arange(shape[0]), None
+    if is_varied := view > 0 and bool(augmentation.transforms):
+        transforms = draw_transforms(shape, generator("views", *numbers), augmentation)
+        if shuffled or augmentation.chosen(Batch):
+            order = generator("views in batches", *numbers).permutation(shape[0])
+    for number, start in enumerate(range(0, shape[0], BATCH)):
+        rows = order[start : start + BATCH]
+        motion = None if transforms is None else transforms[rows]
+        yield rows, motion, {number: np.arange(len(rows))} if is_varied else {}
 
 
 def labels_of(labels: Any, augmentation: AugmentationParams) -> Any:
@@ -166,34 +207,32 @@ def draw_views(
     augmentation: AugmentationParams,
     *,
     memory_limit_mb: float = math.inf,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Any, Any]:
     """Return all views, uint8 [V, N, height, width, channels], and their labels [V, N, …].
 
+    A single view is the images themselves, which are not copied where they are not in memory.
+
     Args:
-        memory_limit_mb: views beyond this are kept in an unnamed file, which the system removes
-            once they are no longer used.
+        memory_limit_mb: views beyond this are kept in a file, as of `new_array`.
     """
-    labels = labels_of(labels, augmentation)
-    views = count_views(augmentation)
-    megabytes = views * (images.nbytes + labels.nbytes) / 1e6
-    create = np.empty if megabytes <= memory_limit_mb else _unnamed_file
-    all_images = create((views, *images.shape), np.uint8)
-    all_labels = create((views, *labels.shape), labels.dtype)
+    labels, views = labels_of(labels, augmentation), count_views(augmentation)
+    if views == 1:
+        rows = np.arange(len(images))[np.newaxis]
+        return rows_of(images, rows), rows_of(labels, rows)
+    limit = (
+        memory_limit_mb if views * (images.nbytes + labels.nbytes) / 1e6 <= memory_limit_mb else 0
+    )
+    all_images = new_array((views, *images.shape), np.uint8, memory_limit_mb=limit)
+    all_labels = new_array((views, *labels.shape), labels.dtype, memory_limit_mb=limit)
     for view in range(views):
-        all_images[view], all_labels[view] = draw_view(
-            images, labels, view=view, augmentation=augmentation
-        )
+        drawn = all_images[view], all_labels[view]
+        fill_view(drawn, images, labels, view=view, augmentation=augmentation)
     return all_images, all_labels
 
 
 def count_views(augmentation: AugmentationParams) -> int:
     """Number of different views: one where nothing is augmented."""
     return augmentation.views if augmentation.transforms else 1
-
-
-def _unnamed_file(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
 
 
 def no_answer(images: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -264,7 +303,7 @@ class OnlineExamples(Examples):
             motion = None if transforms is None else transforms[flat]
             chosen = self._shown(epoch, flat)
             unmoved = labels_of(self.labels[chosen], self.augmentation)
-            images, labels = move(self.images[chosen], unmoved, motion)
+            images, labels = move(read_rows(self.images, chosen), unmoved, motion)
             places = np.arange(rows.size).reshape(rows.shape)
             steps = dict(enumerate(places, start=step))
             mix(images, labels, steps, self.augmentation, "fresh views", numbers)
