@@ -1,13 +1,21 @@
 """Rows of arrays that may be larger than memory, read from the disk when they are asked for."""
 
 import copy
+import hashlib
+import io
 import math
 import mmap
 import tempfile
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+
+# What is read at a time of an array that is gone through.
+_PART_BYTES = 16_000_000
 
 
 class StackedRows:
@@ -64,6 +72,10 @@ class StackedRows:
             taken[here] = read_rows(self._arrays[number], row[here])
         return taken
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for part in in_parts(self):
+            yield from part
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Read all rows into memory."""
         return self[:].astype(dtype or self.dtype, copy=False)
@@ -98,6 +110,28 @@ def read_rows(array: Any, rows: Any) -> np.ndarray:
         for start, stop in _page_ranges(begin, array[:1].nbytes, np.ravel(rows)).tolist():
             mapped.madvise(mmap.MADV_WILLNEED, start, stop - start)
     return np.asarray(array[rows])
+
+
+def in_parts(array: Any) -> Iterator[np.ndarray]:
+    """Read an array, as of `rows_of`, a part at a time: at least one, which may have no row."""
+    row_bytes = max(1, math.prod(array.shape[1:]) * array.dtype.itemsize)
+    size = max(1, _PART_BYTES // row_bytes)
+    for start in range(0, max(1, len(array)), size):
+        yield np.asarray(array[start : start + size])
+
+
+def write_rows(path: Path, array: Any) -> str:
+    """Write an array, as of `rows_of`, as `np.save` does; gives the file's SHA-256, hex."""
+    form = np.lib.format
+    described = {"descr": form.dtype_to_descr(array.dtype), "fortran_order": False}
+    header = io.BytesIO()
+    form.write_array_header_1_0(header, {**described, "shape": array.shape})
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for data in chain([header.getvalue()], (part.tobytes() for part in in_parts(array))):
+            digest.update(data)
+            file.write(data)
+    return digest.hexdigest()
 
 
 def new_array(shape: tuple[int, ...], dtype: Any, *, memory_limit_mb: float) -> np.ndarray:
