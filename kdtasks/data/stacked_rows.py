@@ -93,6 +93,13 @@ def rows_of(array: Any, rows: Any) -> Any:
     return StackedRows((array, rows)) if isinstance(array, np.memmap) else array[rows]
 
 
+def rows_or_blank(array: Any, rows: npt.NDArray[np.integer], blank: int) -> StackedRows:
+    """Choose rows as `rows_of` does; in the place of each below 0 stands one full of `blank`."""
+    filled = np.full((1, *array.shape[1:]), blank, array.dtype)
+    both = StackedRows((array, np.arange(len(array))), (filled, np.zeros(1, np.int64)))
+    return both.take(np.where(rows < 0, len(array), rows))
+
+
 def read_rows(array: Any, rows: Any) -> np.ndarray:
     """Read rows into memory, in any order: `array[rows]`, faster where they are on the disk.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kdtasks.data import stacked_rows
-from kdtasks.data.stacked_rows import StackedRows, new_array, read_rows, rows_of
+from kdtasks.data.stacked_rows import StackedRows, new_array, read_rows, rows_of, rows_or_blank
 
 FIRST, SECOND = np.arange(6).reshape(3, 2), np.arange(10, 18).reshape(4, 2)
 WHOLE = np.concatenate([FIRST, SECOND[[3, 1]]])
@@ -81,3 +81,9 @@ def test_what_is_larger_than_its_limit_is_in_a_file():
     assert isinstance(large._mmap, mmap.mmap)
     large[:] = 1.0
     assert large.sum() == 1000
+
+
+@pytest.mark.parametrize("chosen", [np.array([2, -1, 0]), np.array([[-1, 1], [0, -1]])])
+def test_what_is_hidden_is_blank(chosen: np.ndarray):
+    expected = np.where((chosen < 0)[..., np.newaxis], 9, FIRST[chosen])
+    np.testing.assert_array_equal(rows_or_blank(FIRST, chosen, 9), expected)
