@@ -23,6 +23,12 @@ _CHUNK, _CHUNK_BYTES = 2048, 128_000_000
 _MEMORY_MB = 100
 
 
+def images_at_once(dataset: PreparedDataset) -> int:
+    """Give how many images a teacher is asked about at a time, so that its logits can be held."""
+    shape = task_of(dataset.task).label_shape(dataset.image_shape)
+    return max(1, min(_CHUNK, _CHUNK_BYTES // (4 * dataset.num_classes * math.prod(shape))))
+
+
 def label_by_teacher(
     params: TeacherParams, own_images: Path, dataset: PreparedDataset
 ) -> dict[str, np.ndarray]:
@@ -38,8 +44,7 @@ def label_by_teacher(
         TeacherError: the teacher does not fit, or cannot answer all images.
     """
     found = {}
-    shape = task_of(dataset.task).label_shape(dataset.image_shape)
-    chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (4 * dataset.num_classes * math.prod(shape))))
+    chunk = images_at_once(dataset)
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "teacher"
         if params.source == "logits":

@@ -1,6 +1,6 @@
 """The training loop: blocks of many steps inside one compiled function."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -250,9 +250,7 @@ def _validate(
         confusion = confusion + confusion_matrix(predicted, truth, classes, ignore_label)
         answers = answers + np.bincount(predicted.ravel(), minlength=classes)
     record = {
-        "validation_loss": losses[0]
-        if len(losses) == 1
-        else float(np.average(losses, weights=counts)),
+        "validation_loss": mean_loss(losses, counts),
         "validation_accuracy": accuracy_of(confusion),
     }
     scores = (
@@ -260,6 +258,15 @@ def _validate(
     )
     record |= {f"validation_{key}": score for key, score in scores.items()}
     return record, answers
+
+
+def mean_loss(losses: Sequence[float], counts: Sequence[int]) -> float:
+    """Give the loss of all rows from that of each part; one part's stays as it is, to the bit.
+
+    Args:
+        counts: labels of each part that count.
+    """
+    return losses[0] if len(losses) == 1 else float(np.average(losses, weights=counts))
 
 
 def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:
