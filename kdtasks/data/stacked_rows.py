@@ -66,11 +66,16 @@ class StackedRows:
     def __getitem__(self, index: Any) -> np.ndarray:
         """Read rows into memory; a number, a slice or integers of any shape."""
         owner, row = np.asarray(self._owner[index]), np.asarray(self._row[index])
-        taken = np.empty((*row.shape, *self._arrays[0].shape[1:]), self.dtype)
-        for number in np.unique(owner):
-            here = owner == number
-            taken[here] = read_rows(self._arrays[number], row[here])
-        return taken
+        inner = self._arrays[0].shape[1:]
+        taken = np.empty((row.size, *inner), self.dtype)
+        size = _rows_in_part(self._arrays[0])
+        for start in range(0, row.size, size):
+            part = slice(start, start + size)
+            owners, rows = owner.ravel()[part], row.ravel()[part]
+            for number in np.unique(owners):
+                here = owners == number
+                taken[part][here] = read_rows(self._arrays[number], rows[here])
+        return taken.reshape(*row.shape, *inner)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for part in in_parts(self):
@@ -121,10 +126,14 @@ def read_rows(array: Any, rows: Any) -> np.ndarray:
 
 def in_parts(array: Any) -> Iterator[np.ndarray]:
     """Read an array, as of `rows_of`, a part at a time: at least one, which may have no row."""
-    row_bytes = max(1, math.prod(array.shape[1:]) * array.dtype.itemsize)
-    size = max(1, _PART_BYTES // row_bytes)
+    size = _rows_in_part(array)
     for start in range(0, max(1, len(array)), size):
         yield np.asarray(array[start : start + size])
+
+
+def _rows_in_part(array: Any) -> int:
+    row_bytes = math.prod(array.shape[1:]) * array.dtype.itemsize
+    return max(1, _PART_BYTES // max(1, row_bytes))
 
 
 def write_rows(path: Path, array: Any) -> str:

@@ -35,6 +35,13 @@ def test_all_of_it_becomes_an_array(rows: StackedRows):
     assert np.asarray(rows, np.float32).dtype == np.float32
 
 
+def test_many_rows_are_read_part_by_part(rows: StackedRows, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(stacked_rows, "_PART_BYTES", 32)  # two rows
+    chosen = np.array([[4, 0, 3], [3, 1, 2]])
+    np.testing.assert_array_equal(rows[chosen], WHOLE[chosen])
+    np.testing.assert_array_equal(rows.take(chosen), WHOLE[chosen])
+
+
 def test_stacks_are_stacked(rows: StackedRows):
     both = StackedRows((rows, np.array([4, 0])), (FIRST, np.array([1])))
     np.testing.assert_array_equal(both[:], np.stack([WHOLE[4], WHOLE[0], FIRST[1]]))
