@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 # What is read at a time of an array that is gone through.
-_PART_BYTES = 16_000_000
+_PART_BYTES = 4_000_000
 
 
 class StackedRows:
