@@ -184,5 +184,5 @@ def _blocks(images: Images) -> npt.NDArray[np.float32]:
     for some in in_parts(images):
         rows = np.add.reduceat(some.astype(np.float32), down, axis=1)
         sums = np.add.reduceat(rows, across, axis=2)
-        parts.append((sums / areas[..., None]).reshape(len(some), -1))
+        parts.append((sums / areas[..., None]).reshape(len(some), areas.size * images.shape[3]))
     return np.concatenate(parts)
