@@ -41,16 +41,12 @@ from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples
 from kdtasks.learn.training.loop import TrainingSchedule
+from kdtasks.learn.training.online import OnlineExamples, no_answer
 from kdtasks.learn.training.repetition import in_cycles, repeated_examples, repetition_of
 from kdtasks.learn.training.resized_views import ViewsAlike, view_in_batches
 from kdtasks.learn.training.run import TrainedNetwork, TrainingRun, run_training
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
-from kdtasks.learn.training.views import (
-    AugmentationParams,
-    OnlineExamples,
-    count_views,
-    no_answer,
-)
+from kdtasks.learn.training.views import AugmentationParams, count_views
 
 Arm = FurtherArm | Literal["labels", "soft"]
 

@@ -17,8 +17,9 @@ from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER, existing_fil
 from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.examples import Examples, PackedLogits, TrainingExamples, in_views
+from kdtasks.learn.training.online import OnlineExamples, Seen
 from kdtasks.learn.training.resized_views import ViewsAlike
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, Seen
+from kdtasks.learn.training.views import AugmentationParams
 
 
 def taught_set(

@@ -305,7 +305,8 @@ EXTENSION = '''
 SCRIPT = """
     import numpy as np
 
-    from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_view
+    from kdtasks.learn.training.online import OnlineExamples
+    from kdtasks.learn.training.views import AugmentationParams, draw_view
 
     images = np.full((600, 4, 4, 1), 200, np.uint8)
     images += np.arange(4, dtype=np.uint8)[:, None, None]
