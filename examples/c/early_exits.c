@@ -1,6 +1,6 @@
 // Classify one image with LiteRT's C API, leaving at the first exit that is sure enough.
 //
-//   kdtasks export c bundles/int8 --to c                       # writes exits.h
+//   kdtasks export c bundles/int8 --to c             # writes exits.h; needs no tflite-micro
 //   gcc -O2 -I c early_exits.c libLiteRt.so -lm -o early_exits
 //   ./early_exits bundles/int8/model.tflite image.raw        # uint8 [height][width][channels]
 //

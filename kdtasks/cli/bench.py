@@ -47,7 +47,7 @@ def bench_bundle(
         install: give the device what it needs to run the bundle.
 
     Raises:
-        RemoteDeviceError: the device is not reached, lacks something, or fails.
+        DeviceError: the device is not reached, lacks something, or fails.
         BundleError: the bundle cannot be used, or has no self-test and no image was given.
         DatasetError: an image cannot be read.
     """

@@ -35,10 +35,15 @@ def export_c(
     as_json: JsonOption = False,
 ) -> None:
     """Write C arrays, a header and the loop over the exits, for TensorFlow Lite Micro."""
-    from kdtasks.compress.tflite.c_export import export_c
+    from kdtasks.compress.tflite.c_export import EXAMPLE, export_c
 
     sizes = {str(path): path.stat().st_size for path in export_c(bundle, to)}
     lines = [f"{path}: {size:,} bytes" for path, size in sizes.items()]
+    if str(to / EXAMPLE.name) not in sizes:
+        lines.append(
+            f"no {EXAMPLE.name} and no arenas in exits.h: they need the package tflite-micro, "
+            "which is missing; pip install tflite-micro (Linux on x86-64)"
+        )
     print_result(sizes, "\n".join(lines), as_json=as_json)
 
 
@@ -100,7 +105,7 @@ def bench(
         str | None, Option("--on", help="A device, ssh://[user@]host[:port], in place of here.")
     ] = None,
     install: Annotated[
-        bool, Option("--install", help="Give the device numpy and LiteRT, in a folder of its own.")
+        bool, Option("--install", help="Give the device numpy and LiteRT, if it lacks them.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -15,7 +15,7 @@ from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from kdtasks.core.errors import DeviceError
+from kdtasks.core.errors import ComputeDeviceError
 from kdtasks.core.events import span
 from kdtasks.core.reproducibility import DEVICE, pin_process
 from kdtasks.core.stderr import held_stderr
@@ -63,7 +63,7 @@ def _loaded() -> dict[str, ModuleType]:
     if _gpus(modules["tensorflow"]):  # else it rounds what it multiplies to 10 bits, unasked
         modules["tensorflow"].config.experimental.enable_tensor_float_32_execution(False)
     elif os.environ[DEVICE] == "gpu":
-        raise DeviceError(
+        raise ComputeDeviceError(
             "runtime.device is gpu, and TensorFlow sees none; `kdtasks doctor` says what is there, "
             "pip install 'kdtasks[gpu]' brings NVIDIA's libraries, and auto takes the processor"
         )

@@ -48,7 +48,7 @@ class ParamsError(KdTasksError):
     """`params.yaml` holds a key or a value that is not allowed."""
 
 
-class DeviceError(KdTasksError):
+class ComputeDeviceError(KdTasksError):
     """The device that training was to run on is not there."""
 
 
@@ -108,7 +108,7 @@ class EvaluationError(KdTasksError):
     """Predictions, labels or settings of an evaluation do not fit together."""
 
 
-class RemoteDeviceError(KdTasksError):
+class DeviceError(KdTasksError):
     """A device does not answer, or cannot do what it was asked for."""
 
 

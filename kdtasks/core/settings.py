@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from kdtasks.core.latency import Statistic
 
 Precision = Literal["float32", "bfloat16"]
-Device = Literal["auto", "cpu", "gpu"]
+ComputeDevice = Literal["auto", "cpu", "gpu"]
 # What 32 bits hold, as NumPy's seeds do.
 LARGEST = 2**32 - 1
 
@@ -64,7 +64,7 @@ class RuntimeParams(Section):
         "`bfloat16` is about twice as fast on CPUs with AVX512-BF16 or AMX, changes nothing on "
         "others, is TensorFloat-32 on a GPU; weights, validation and exported models stay float32",
     )
-    device: Device = Field(
+    device: ComputeDevice = Field(
         default="auto",
         description="where TensorFlow computes: `auto` takes a GPU that it sees, `gpu` refuses to "
         "run without one, `cpu` hides it; results of a GPU and of a processor differ in their bits",

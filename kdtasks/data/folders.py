@@ -21,6 +21,11 @@ def visible_entries(folder: Path) -> list[Path]:
     return [folder / name for name in visible if name.lower() not in SYSTEM_FILES]
 
 
+def inner_folders(folder: Path) -> list[Path]:
+    """List the folders in a folder, by name, as of `visible_entries`."""
+    return [path for path in visible_entries(folder) if path.is_dir()]
+
+
 def files_below(folder: Path) -> Iterator[Path]:
     """List the files in a folder, of any depth and by name; links are followed.
 

@@ -7,7 +7,14 @@ from typing import Literal, NamedTuple
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
 from kdtasks.data.class_names import class_name, refuse_look_alikes
-from kdtasks.data.folders import broken, files_below, is_broken, relative_name, visible_entries
+from kdtasks.data.folders import (
+    broken,
+    files_below,
+    inner_folders,
+    is_broken,
+    relative_name,
+    visible_entries,
+)
 from kdtasks.data.given_splits import split_named
 
 Nesting = Literal["class", "split/class", "class/split"]
@@ -43,9 +50,9 @@ def find_layout(folder: Path, nesting: Nesting | None) -> Layout:
     Raises:
         DatasetError: there are no folders, or those of splits hold no folders of classes.
     """
-    root, inner = folder, _folders(folder)
-    while len(inner) == 1 and _folders(inner[0]):
-        root, inner = inner[0], _folders(inner[0])
+    root, inner = folder, inner_folders(folder)
+    while len(inner) == 1 and inner_folders(inner[0]):
+        root, inner = inner[0], inner_folders(inner[0])
     if not inner and visible_entries(root) and not any(map(is_broken, visible_entries(root))):
         raise DatasetError(
             f"{root} holds files, but no folders; put each image into a folder of its class, as "
@@ -57,7 +64,7 @@ def find_layout(folder: Path, nesting: Nesting | None) -> Layout:
     splits = {path: split_named(path.name) for path in inner}
     given = set(splits.values()) - {None}
     if inner and (None not in splits.values() or ("train" in given and len(given) > 1)):
-        if any(_folders(path) for path, split in splits.items() if split):
+        if any(inner_folders(path) for path, split in splits.items() if split):
             return Layout(root, "split/class")
         if None not in splits.values():
             example = next((file for path in inner for file in visible_entries(path)), inner[0])
@@ -67,7 +74,7 @@ def find_layout(folder: Path, nesting: Nesting | None) -> Layout:
                 f"image into a folder of its class, as {inner[0].name}/cats/{example.name}, or "
                 "list the classes in a table (data.source: table)"
             )
-    deeper = {split_named(path.name) for outer in inner for path in _folders(outer)} - {None}
+    deeper = {split_named(path.name) for outer in inner for path in inner_folders(outer)} - {None}
     return Layout(root, "class/split" if "train" in deeper and len(deeper) > 1 else "class")
 
 
@@ -128,7 +135,3 @@ def _without_classes(folder: Path, split: Path) -> str:
         f"no folders of classes in it, only images such as {example}; put them into such folders, "
         "or move the folder to data.unlabelled"
     )
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in visible_entries(folder) if path.is_dir()]

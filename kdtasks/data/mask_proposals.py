@@ -1,5 +1,6 @@
 """Where the masks of images lie, and which classes they hold, before anyone has written params."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.evenly import evenly
 from kdtasks.core.text import quantity
-from kdtasks.data.folders import visible_entries
+from kdtasks.data.folders import inner_folders
 from kdtasks.data.full_value import FULL
 from kdtasks.data.given_splits import split_named
 from kdtasks.data.masks import index_values
@@ -37,10 +39,10 @@ def masks_inside(folder: Path) -> dict[str, str] | None:
     """
     if all((folder / name).is_dir() for name in _IMAGES_AND_MASKS):
         return _IMAGES_AND_MASKS
-    train = [each for each in _folders(folder) if split_named(each.name) == "train"]
-    if len(train) != 1 or not all(split_named(each.name) for each in _folders(folder)):
+    train = [each for each in inner_folders(folder) if split_named(each.name) == "train"]
+    if len(train) != 1 or not all(split_named(each.name) for each in inner_folders(folder)):
         return None
-    inner = _folders(train[0])
+    inner = inner_folders(train[0])
     drawn = [each for each in inner if _BY_CONTENT.fullmatch(each.name)]
     if len(inner) != 2 or len(drawn) != 1:
         return None
@@ -60,7 +62,7 @@ def lie_beside(folder: Path) -> bool:
         found = list(find_pairs(folder, folder, folder, None))
     except DatasetError:
         return False
-    return 2 * sum(isinstance(each, Pair) for each in found) >= len(found)
+    return 2 * sum(isinstance(each, Pair) for each in found) >= len(found) > 0
 
 
 def masked(images: Path, masks: Path | None) -> Proposal:
@@ -79,9 +81,8 @@ def masked(images: Path, masks: Path | None) -> Proposal:
     links: dict[str, Path] = {}
     if masks is None:
         source |= masks_inside(images) or {"images": ".", "masks": "."}
-    elif masks.resolve().is_relative_to(images.resolve()):
-        name = masks.resolve().relative_to(images.resolve()).as_posix()
-        source |= {"images": _beside(images, name), "masks": name}
+    elif inside := _inside(images, masks):
+        source |= inside
     else:
         links = {"images": images, "masks": masks}
     folders = links or {key: images / source[key] for key in _IMAGES_AND_MASKS}
@@ -91,16 +92,48 @@ def masked(images: Path, masks: Path | None) -> Proposal:
     probe = Proposal(source_of(**source, classes={}), images, links)
     reader, folder = probe.in_place()
     found = [each.label for each in reader.items(folder) if isinstance(each, Item)]
+    if not found:
+        raise DatasetError(
+            f"{masks or images} holds no mask of an image in {images}; put images into one folder "
+            "and masks of the same names into another, such as images/1.jpg and masks/1.png"
+        )
     classes = propose_classes([mask for mask in found if isinstance(mask, Path)])
     return Proposal(source_of(**source, classes=classes), images, links)
 
 
-def _beside(folder: Path, masks: str) -> str:
-    """Name the folder of images beside one of masks: `images`, or the only other one."""
-    if masks == ".":
-        return "."
-    others = [each.name for each in _folders(folder) if each.name != Path(masks).parts[0]]
-    return others[0] if len(others) == 1 else "images"
+def _inside(images: Path, masks: Path) -> dict[str, str] | None:
+    """Name the folder of masks below that of the images, and the one that holds what they show.
+
+    Of the folders beside that of masks, or beside one that it lies in, and of the given one itself,
+    that is the one with the most pairs. Links are not followed; None where the masks lie apart.
+    """
+    outer, drawn = (Path(os.path.abspath(path)) for path in (images, masks))  # noqa: PTH100
+    if not drawn.is_relative_to(outer):
+        return None
+    beside = [
+        path
+        for inner in (drawn, *drawn.parents)
+        if inner != outer and inner.is_relative_to(outer)
+        for path in sorted(inner_folders(inner.parent), key=_unlike_images)
+        if path != inner
+    ]
+    photos = max((*beside, outer), key=lambda path: _pairs(outer, path, drawn))
+    return {
+        key: path.relative_to(outer).as_posix()
+        for key, path in {"images": photos, "masks": drawn}.items()
+    }
+
+
+def _unlike_images(folder: Path) -> tuple[bool, bool]:
+    return folder.name != "images", OF_MASKS.fullmatch(folder.name) is not None
+
+
+def _pairs(folder: Path, images: Path, masks: Path) -> int:
+    try:
+        found = list(find_pairs(folder, images, masks, propose_suffix(images, masks)))
+    except DatasetError:
+        return 0
+    return sum(isinstance(each, Pair) for each in found)
 
 
 def propose_classes(masks: Sequence[Path]) -> dict[str, str | int]:
@@ -159,12 +192,3 @@ def _colours(masks: Sequence[Path], decoder: Decoder) -> dict[str, str | int]:
             "data.source.classes"
         )
     return {f"colour_{value:06X}": f"#{value:06X}" for value in sorted(often)}
-
-
-def evenly(items: Sequence[Any], most: int) -> Sequence[Any]:
-    """Take so many at most, evenly."""
-    return [items[place] for place in np.unique(np.linspace(0, len(items) - 1, most).astype(int))]
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in visible_entries(folder) if path.is_dir()]

@@ -13,9 +13,9 @@ from kdtasks.core.text import quantity
 from kdtasks.data.folders import (
     composed,
     files_below,
+    inner_folders,
     relative_name,
     require_folder,
-    visible_entries,
 )
 from kdtasks.data.given_splits import split_named
 
@@ -38,9 +38,9 @@ def find_pairs(
 ) -> Iterator[Pair | Problem]:
     """List images with their masks: `photo.jpg` goes with `photo.png`, or with `photo_mask.png`.
 
-    Folders may lie in folders, those of masks as those of images. Names are compared without their
-    endings, in the composed form of Unicode (NFC), and without what all images' names end in, such
-    as `_leftImg8bit`, where nothing else pairs them.
+    Folders may lie in folders, those of masks as those of images, and `masks` in `images`. Names
+    are compared without their endings, in the composed form of Unicode (NFC), and without what all
+    images' names end in, such as `_leftImg8bit`, where nothing else pairs them.
 
     Args:
         folder: `data.path`, which names are told below.
@@ -51,7 +51,7 @@ def find_pairs(
     Raises:
         DatasetError: a folder is missing, or no image has a mask.
     """
-    of_images = yield from _by_stem(folder, images, "image")
+    of_images = yield from _by_stem(folder, images, "image", masks)
     together = images.resolve() == masks.resolve()
     of_masks = of_images if together else (yield from _by_stem(folder, masks, "mask"))
     found = _found_suffix(of_images, of_masks, together) if suffix is None else suffix
@@ -100,7 +100,7 @@ def places_of_pairs(folder: Path, images: str, masks: str) -> Iterator[Path | Pr
     Args:
         images, masks: names of folders.
     """
-    entries = visible_entries(folder)
+    entries = inner_folders(folder)
     having = [path for path in entries if (path / images).is_dir()]
     is_outermost = any((folder / name).exists() for name in (images, masks))
     if is_outermost or not having or not all(split_named(path.name) for path in having):
@@ -122,7 +122,8 @@ def propose_suffix(images: Path, masks: Path) -> str | None:
     """
     if images.resolve() == masks.resolve():
         return None
-    stems, drawn = ([composed(path.stem) for path in files_below(each)] for each in (images, masks))
+    files = _files_outside(images, masks), files_below(masks)
+    stems, drawn = ([composed(path.stem) for path in each] for each in files)
     for ending in ("", *reversed(_common_endings(stems))):
         names = {stem.removesuffix(ending) for stem in stems}
         kinds = Counter(
@@ -197,10 +198,23 @@ def _without_masks(folder: Path, images: Files, masks: Files, where: Path) -> Da
     )
 
 
-def _by_stem(folder: Path, place: Path, what: str) -> Generator[Problem, None, Files]:
+def _files_outside(images: Path, masks: Path) -> Iterator[Path]:
+    """List the files below `images`, without those of a folder of masks in it."""
+    drawn = [
+        images / inner.relative_to(outer)
+        for outer, inner in ((images, masks), (images.resolve(), masks.resolve()))
+        if outer in inner.parents
+    ]
+    return (path for path in files_below(images) if not any(map(path.is_relative_to, drawn)))
+
+
+def _by_stem(
+    folder: Path, place: Path, what: str, masks: Path | None = None
+) -> Generator[Problem, None, Files]:
     """Find files by their names below `place`, without their endings; yields what is wrong."""
     files: Files = {}
-    for path in files_below(require_folder(place, f"the folder of {what}s")):
+    require_folder(place, f"the folder of {what}s")
+    for path in _files_outside(place, masks or place):
         stem = composed((path.relative_to(place).parent / path.stem).as_posix())
         if stem in files:
             first = relative_name(files[stem], folder)

@@ -33,10 +33,11 @@ def slice_rows(names: Sequence[str], slices: Mapping[str, str], task: str) -> Sl
             "alone (evaluate.slices), take the column out"
         )
     rows = tuple(slices.get(name) for name in names)
-    if (count := len(set(rows) - {None})) > _MOST:
+    if len(told := sorted({row for row in rows if row})) > _MOST:
         raise DatasetError(
-            f"the column of slices has {count} values among the test images, such as {rows[0]}; "
-            f"at most {_MOST} are scored, name a column that tells fewer kinds of images apart"
+            f"the column of slices has {len(told)} values among the test images, such as "
+            f"{told[0]}; at most {_MOST} are scored, name a column that tells fewer kinds of "
+            "images apart"
         )
     return SliceRows(test=rows)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.folders import files_below, relative_name, visible_entries
+from kdtasks.core.text import and_list
+from kdtasks.data.folders import files_below, inner_folders, relative_name, visible_entries
 from kdtasks.data.given_splits import split_named
 from kdtasks.data.mask_proposals import OF_MASKS, lie_beside, masked, masks_inside
 from kdtasks.data.proposal import Proposal, source_of
@@ -63,17 +64,19 @@ def _labelled(images: Path, *, is_told: bool) -> Proposal:
         if _tells_classes(ImageTable(file=name), images, reasons):
             return _by_table(ImageTable(file=name), images)
     inner = _folder_of_images(images)
-    has_folders = any(path.is_dir() for path in visible_entries(inner))
+    has_folders = bool(inner_folders(inner))
     if not has_folders and not is_told and lie_beside(inner):
         return masked(inner, inner)
     source = source_of(name="image_folder" if has_folders else "file_names")
     if _tells_classes(source, inner, reasons):
-        said = [f"data.path is {inner}: nothing beside it holds classes"] * (inner != images)
-        listed = {} if has_folders else _lists_of_splits(images, inner)
+        notes: list[str] = []
+        listed = {} if has_folders else _lists_of_splits(images, inner, notes)
         if not listed:
-            return Proposal(source, inner, notes=said)
+            said = [f"data.path is {inner}: nothing beside it holds classes"] * (inner != images)
+            return Proposal(source, inner, notes=said + notes)
         name = relative_name(inner, images)
-        return Proposal(source_of(name="file_names", images=name, lists=listed), images)
+        listing = source_of(name="file_names", images=name, lists=listed)
+        return Proposal(listing, images, notes=notes)
     tables = tables_in(images.resolve().parent)
     beside = f"; if {tables[0]} beside it names them, give {images.parent} or it" if tables else ""
     raise DatasetError(
@@ -95,7 +98,7 @@ def _tells_classes(source: Source, folder: Path, reasons: list[str]) -> bool:
 def _refuse_masks(images: Path) -> None:
     """Refuse folders of images beside folders of masks, which would become classes."""
     outer = images.parent if images.name.lower() == "leftimg8bit" else images
-    folders = [path for path in visible_entries(outer) if path.is_dir()]
+    folders = inner_folders(outer)
     drawn = [path for path in folders if OF_MASKS.fullmatch(path.name)]
     photos = [path for path in folders if path not in drawn]
     if drawn and photos and len(folders) <= _MOST_FOLDERS:
@@ -108,7 +111,7 @@ def _refuse_masks(images: Path) -> None:
 
 def _folder_of_images(folder: Path) -> Path:
     """Go down where only one folder holds images, and others are notes on them."""
-    folders = [path for path in visible_entries(folder) if path.is_dir()]
+    folders = inner_folders(folder)
     having = [
         path
         for path in folders
@@ -119,17 +122,32 @@ def _folder_of_images(folder: Path) -> Path:
     return _folder_of_images(having[0]) if beside and len(having) == 1 else folder
 
 
-def _lists_of_splits(folder: Path, images: Path) -> dict[str, str]:
-    """Find lists of the images of each split, such as `trainval.txt` and `test.txt`, by name."""
+def _lists_of_splits(folder: Path, images: Path, notes: list[str]) -> dict[str, str]:
+    """Find lists of the images of each split, such as `trainval.txt` and `test.txt`, by name.
+
+    What is wrong with lists that are there is added to the notes.
+    """
     found: dict[str, str] = {}
+    others: list[str] = []
     for path in files_below(folder):
         split = split_named(path.stem) if path.suffix.lower() == PLAIN_ENDING else None
         if split:
-            found.setdefault(split, relative_name(path, folder))
-    name = relative_name(images, folder)
-    source = source_of(name="file_names", images=name, lists=found)
-    is_read = "train" in found and len(found) > 1 and _tells_classes(source, folder, [])
-    return found if is_read else {}
+            name = relative_name(path, folder)
+            if found.setdefault(split, name) != name and split != "train":
+                others.append(
+                    f"{name} is passed over, as {found[split]} lists images of {split} too; put "
+                    "both into one file"
+                )
+    if "train" not in found or len(found) == 1:
+        return {}
+    notes += others
+    source = source_of(name="file_names", images=relative_name(images, folder), lists=found)
+    reasons: list[str] = []
+    if _tells_classes(source, folder, reasons):
+        return found
+    lists = and_list(list(found.values()))
+    notes += [f"{lists} are not used, a new split is made: {reason}" for reason in reasons]
+    return {}
 
 
 def _by_table(source: ImageTable, folder: Path) -> Proposal:

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core.evenly import evenly
 from kdtasks.evaluate.metrics import changed_rows
 from kdtasks.tasks.confusion import counted
 
@@ -36,7 +37,7 @@ def pick_examples(
     picked = []
     for rows in groups:
         surest_first = rows[np.argsort(-scores[rows, exit_index[rows]], kind="stable")]
-        picked.append(evenly(surest_first, each))
+        picked.append(surest_first[evenly(range(len(rows)), each)])
     group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
     return np.concatenate(picked), group_of
 
@@ -85,7 +86,7 @@ def pick_differences(
     """
     kind = np.select([teacher == student, teacher == labels, student == labels], [3, 0, 1], 2)
     kinds = [np.flatnonzero(kind == index) for index in range(3)]
-    shown = [evenly(rows, each) for rows in kinds]
+    shown = [rows[evenly(range(len(rows)), each)] for rows in kinds]
     return np.concatenate(shown), np.array([len(rows) for rows in kinds])
 
 
@@ -109,8 +110,3 @@ def pick_patches(
         entropy = -np.nansum(fractions * np.log(fractions), axis=1)
     most_first = np.lexsort((np.round(-entropy, 9), -(counts > 0).sum(axis=1)))
     return np.sort(most_first[:count])
-
-
-def evenly(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
-    """Give at most so many of the rows, evenly spread, with the first and the last."""
-    return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(np.int64)]

@@ -77,7 +77,7 @@ class BenchmarkParams(Section):
         default=(),
         description="where every variant is timed besides: `ssh://[user@]host[:port]`, which "
         "OpenSSH reaches without a question; numpy and LiteRT are installed there, in a folder of "
-        "their own. `select.device` names the one that counts",
+        "their own, unless its `python3` has them. `select.device` names the one that counts",
     )
     targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
         default=(),

@@ -21,7 +21,7 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GIGABYTE = 1e9
 POLL_SECONDS = 0.1
 
-_GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+_GPUS = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
 
 
 def run_streamed(
@@ -159,7 +159,7 @@ def why_cold() -> str | None:
 
 
 def find_gpu() -> Path | None:
-    """The file of the driver of this machine's GPU, NVIDIA's or AMD's; None without one."""
+    """The file of the driver of this machine's GPU, NVIDIA's, AMD's or WSL's; None without one."""
     return next((path for path in _GPUS if path.exists()), None)
 
 

@@ -84,7 +84,7 @@ def test_inspect_shows_all_sections(bundle, capsys):
 def test_inspect_tells_what_an_accelerator_takes(bundle, capsys):
     inspect_bundle(bundle, target="edgetpu")
     output = capsys.readouterr().out
-    assert "edgetpu: coral.ai/docs/edgetpu/models-intro, table 1" in output
+    assert "edgetpu: Axis's copy of Coral's table (developer.axis.com, ARTPEC-7" in output
     assert output.count("float32, where int8 or uint8 is taken") >= 1
     inspect_bundle(bundle, target="nnapi")
     assert "nothing falls back to the processor" in capsys.readouterr().out

@@ -33,4 +33,4 @@ def test_a_gpu_that_is_asked_for_has_to_be_there():
         text=True,
         check=False,
     )
-    assert "DeviceError: runtime.device is gpu, and TensorFlow sees none" in done.stderr
+    assert "ComputeDeviceError: runtime.device is gpu, and TensorFlow sees none" in done.stderr

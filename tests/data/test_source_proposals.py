@@ -90,6 +90,88 @@ def test_masks_where_they_are_said_to_be(write: Write):
     }
 
 
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        (".", "gt"),
+        ("imgs", "masks"),
+        ("data/imgs", "data/masks"),
+        ("train/images", "train/masks"),
+        ("photos", "annotations/trimaps"),
+    ],
+)
+def test_images_are_looked_for_beside_masks_in_their_folder(write: Write, images: str, masks: str):
+    names = [f"{images}/{number}.png" for number in range(3)]
+    folder = write(
+        *names,
+        "val/images/0.png",
+        masks={name.replace(images, masks, 1): [[0, 1]] for name in names},
+    )
+    if images == "imgs":  # a link in the folder lies in it
+        (folder / "apart").mkdir()
+        (folder / masks).rename(folder / "apart/drawn")
+        (folder / masks).symlink_to(folder / "apart/drawn")
+    found = source_of(folder, folder / masks)
+    assert (found.get("images", "images"), found.get("masks", "masks")) == (images, masks)
+    source = proposed(folder, folder / masks).source
+    items = [each for each in source.items(folder) if isinstance(each, Item)]
+    assert [each.name for each in items] == [
+        f"{images}/{n}.png".removeprefix("./") for n in range(3)
+    ]
+
+
+def test_masks_in_the_folder_of_their_images_are_no_images(write: Write):
+    folder = write("1.png", "2.png", masks={"gt/1.png": [[0, 1]], "gt/2.png": [[1, 0]]})
+    source = proposed(folder, folder / "gt").source
+    assert [each for each in source.items(folder) if isinstance(each, Problem)] == []
+
+
+@pytest.mark.parametrize("folders", [(), ("images", "masks"), ("train/images", "train/masks")])
+def test_empty_folders_are_refused(tmp_path: Path, folders: tuple[str, ...]):
+    for name in folders:
+        (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(DatasetError, match=r"; put (each|images|masks) into (a|one) folder"):
+        proposed(tmp_path)
+    with pytest.raises(DatasetError, match=r"holds no mask of an image in .*; put images into one"):
+        find_source(tmp_path, task="segmentation")
+
+
+@pytest.fixture
+def listed(write: Write) -> Callable[..., Any]:
+    """Eight images, and lists of those of each split, by their numbers; give what is proposed."""
+
+    def build(**lists: str) -> Any:
+        names = [f"{kind}_{number}" for number in range(4) for kind in ("cat", "dog")]
+        folder = write(*(f"images/{name}.png" for name in names))
+        (folder / "annotations").mkdir()
+        for name, numbers in lists.items():
+            rows = [f"{names[int(number)]} 1" for number in numbers]
+            (folder / f"annotations/{name}.txt").write_text("\n".join(rows))
+        return find_source(folder)
+
+    return build
+
+
+def test_of_two_lists_of_training_images_the_narrower_counts(listed: Callable[..., Any]):
+    found = listed(trainval="012345", val="45", test="67")
+    splits = {each.name[7:12]: each.split for each in found.source.items(found.path)}
+    assert {name for name, split in splits.items() if split == "validation"} == {"cat_2", "dog_2"}
+    assert {name for name, split in splits.items() if split == "test"} == {"cat_3", "dog_3"}
+    assert found.notes == []
+
+
+def test_lists_that_contradict_are_told(listed: Callable[..., Any]):
+    found = listed(train="0123", test="3456", testing="7")
+    assert found.source.lists == {}
+    assert found.notes[1:] == [
+        "annotations/testing.txt is passed over, as annotations/test.txt lists images of test too; "
+        "put both into one file",
+        "annotations/test.txt and annotations/train.txt are not used, a new split is made: "
+        "dog_1.png is listed in test and train; a model would be tested on "
+        "what it has learnt: take it out of annotations/train.txt",
+    ]
+
+
 def test_masks_beside_their_images(write: Write):
     folder = write("a.png", "b.png", masks={"a_mask.png": [[0, 1]], "b_mask.png": [[1, 0]]})
     expected = {"images": ".", "masks": ".", "classes": {"background": 0, "object": 1}}
@@ -141,9 +223,10 @@ def test_images_and_masks_in_folders_of_splits_are_no_classes(in_splits: Path):
     assert given == {f"train/images/{number}.png": None for number in range(4)} | {
         f"val/images/{number}.png": "validation" for number in range(3)
     }
+    (in_splits / "README.md").touch()
     (in_splits / "test/images").mkdir(parents=True)
     told = [each for each in source.items(in_splits) if isinstance(each, Problem)]
-    assert told[0].path == "test"
+    assert [each.path for each in told] == ["test", "val/images/3.png"]
     assert told[0].problem.startswith("images and masks are not both in it; data.unlabelled")
 
 

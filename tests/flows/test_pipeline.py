@@ -177,5 +177,5 @@ def test_the_state_of_the_flow_counts_the_stages():
 
 def test_every_parameter_is_described():
     schema = pipeline.parameters.properties
-    assert list(schema) == ["stages", "workers", "force", "pull", "engine"]
+    assert list(schema) == ["stages", "workers", "force", "pull", "engine", "push"]
     assert all(parameter["description"] for parameter in schema.values())

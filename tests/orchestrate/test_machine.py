@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.orchestrate import processes
-from kdtasks.orchestrate.processes import free_disk_gb, memory_gb, usable_cores, why_cold
+from kdtasks.orchestrate.processes import find_gpu, free_disk_gb, memory_gb, usable_cores, why_cold
 
 
 @pytest.mark.parametrize(("limit", "expected"), [("2000000000\n", 2.0), ("1000\n", 1e-6)])
@@ -35,3 +35,9 @@ def test_where_forking_is_not_safe(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     )
     monkeypatch.setattr(sys, "platform", "darwin")
     assert why_cold() == "forking is not safe on darwin"
+
+
+@pytest.mark.parametrize("driver", ["/dev/nvidiactl", "/dev/kfd", "/dev/dxg"])
+def test_a_gpu_is_found_by_its_driver(monkeypatch: pytest.MonkeyPatch, driver: str):
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) == driver)
+    assert find_gpu() == Path(driver)

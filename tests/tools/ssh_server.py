@@ -39,12 +39,14 @@ class SshServer(NamedTuple):
 
     Attributes:
         address: of the device that it stands for.
+        python: folder of the environment that its `python3` is of.
         home: of its user.
         temporary: folder of temporary files.
         process: of the server.
     """
 
     address: str
+    python: Path
     home: Path
     temporary: Path
     process: subprocess.Popen
@@ -97,7 +99,8 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
         _wait_for(port, process, log)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PATH", f"{client.parent}:{os.environ['PATH']}")
-            yield SshServer(f"ssh://{getuser()}@127.0.0.1:{port}", home, temporary, process)
+            address = f"ssh://{getuser()}@127.0.0.1:{port}"
+            yield SshServer(address, folder / "python", home, temporary, process)
     finally:
         process.terminate()
         process.wait()

@@ -57,7 +57,8 @@ SQRT SUM
 
 COVERAGE = {
     "edgetpu": Coverage(
-        "coral.ai/docs/edgetpu/models-intro, table 1, from runtime 14",
+        "Axis's copy of Coral's table (developer.axis.com, ARTPEC-7, supported ops), to "
+        "RESIZE_NEAREST_NEIGHBOR in its order; the rest unchecked",
         frozenset({"int8", "uint8"}),
         frozenset(_EDGE_TPU.split()),
     ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatch
+from importlib.util import find_spec
 from pathlib import Path
 
 from kdtasks.compress.tflite.arena import measure_arenas, split_signatures
@@ -21,7 +22,8 @@ def export_c(bundle: Path, folder: Path) -> list[Path]:
 
     Each segment becomes `segment_0.tflite`, for compilers that take a file such as Vela, and the
     same bytes as an array in `model_segment_0.c`; `model_segments.h` declares the arrays, `exits.h`
-    tells all else, and `example.cc` runs one segment after the other until an exit is sure.
+    tells all else, and `example.cc` runs one segment after the other until an exit is sure. Where
+    the package tflite-micro is missing, the arenas' bytes and `example.cc`, which needs them, are.
 
     Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
@@ -30,8 +32,8 @@ def export_c(bundle: Path, folder: Path) -> list[Path]:
     Returns: the files, sorted.
 
     Raises:
-        BundleError: the bundle cannot be used, TensorFlow Lite Micro cannot run it or is not
-            installed, or the folder holds something else.
+        BundleError: the bundle cannot be used, TensorFlow Lite Micro cannot run it, or the folder
+            holds something else.
     """
     open_bundle(bundle)
     with open_bundle_files(bundle) as contents:
@@ -45,9 +47,10 @@ def export_c(bundle: Path, folder: Path) -> list[Path]:
             "--to a new folder"
         )
     parts = split_signatures(content)
+    arenas = measure_arenas(content) if find_spec("tflite_micro") else None
     files = {
-        "exits.h": exits_header(manifest, read_graphs(content), measure_arenas(content)).encode(),
-        EXAMPLE.name: EXAMPLE.read_bytes(),
+        "exits.h": exits_header(manifest, read_graphs(content), arenas).encode(),
+        **({EXAMPLE.name: EXAMPLE.read_bytes()} if arenas else {}),
         "model_segments.h": segments_header(parts).encode(),
         **{f"{name}.tflite": part for name, part in parts.items()},
         **{f"model_{name}.c": _array(name, part).encode() for name, part in parts.items()},

@@ -14,16 +14,24 @@ _HUGE = 3e38
 _OTHER, _UNUSED = -1, -2  # in place of a feature's
 _DEEP = "\n// Of 16 bits a channel, {} becomes 0 and {} 255."
 _TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "float32": "float"}
-_UPPER = {"PADV2": "PadV2"}  # where a name of the file format says nothing of capitals
+# Where a name of the file format says nothing of capitals.
+_UPPER = {
+    "BATCH_MATMUL": "BatchMatMul",
+    "CUMSUM": "CumSum",
+    "PADV2": "PadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+}
 
 
-def exits_header(manifest: Manifest, graphs: Sequence[Graph], arenas: Mapping[str, Arena]) -> str:
+def exits_header(
+    manifest: Manifest, graphs: Sequence[Graph], arenas: Mapping[str, Arena] | None
+) -> str:
     """Write `exits.h`: constants alone, so that it compiles as C and as C++.
 
     Args:
         manifest: of the bundle.
         graphs: its signatures, in order.
-        arenas: name of the signature to the memory that it takes.
+        arenas: name of the signature to the memory that it takes; None where it is unknown.
 
     Raises:
         BundleError: a graph has no image or no logits, or numbers that C has none for.
@@ -39,7 +47,7 @@ def exits_header(manifest: Manifest, graphs: Sequence[Graph], arenas: Mapping[st
     thresholds = [min(max(value, -_HUGE), _HUGE) for value in manifest.thresholds] or [0.0]
     lowest, highest = _limits(image)
     deep = "".join(_DEEP.format(*it) for it in [manifest.input.get("deep_range")] if it)
-    sizes = [arenas[graph.signature].total for graph in graphs]
+    sizes = [arenas[graph.signature].total for graph in graphs] if arenas else []
     places, feature_bytes = feature_places(graphs)
     places |= {"image": _OTHER, "logits": _OTHER}
     adds = sorted({_adds(operator.name) for graph in graphs for operator in graph.operators})
@@ -77,9 +85,7 @@ typedef {_c_type(logits)} kdtasks_logits_t;
 // Leave at the first exit whose score is at least its threshold; the last always leaves.
 {_array("float", "thresholds", [_float(one) for one in thresholds])}
 
-// TensorFlow Lite Micro: bytes of each segment's arena, measured where pointers have 8 bytes.
-{_array("int", "arena_bytes", map(str, sizes))}
-#define KDTASKS_ARENA_BYTES {max(sizes)}  // of one for all, in turn
+// TensorFlow Lite Micro: {_arena(sizes)}
 // Where the features that inputs and outputs hand on have their place, in order: {_OTHER} is the
 // image or the logits, {_UNUSED} goes nowhere.
 #define KDTASKS_FEATURE_BYTES {max(1, feature_bytes)}
@@ -98,6 +104,15 @@ def _adds(operator: str) -> str:
     """`AddConv2D` of `CONV_2D`: the method of a MicroMutableOpResolver."""
     words = (word if word[0].isdigit() else word.capitalize() for word in operator.split("_"))
     return "Add" + _UPPER.get(operator, "".join(words))
+
+
+def _arena(sizes: Sequence[int]) -> str:
+    if not sizes:
+        return "arenas were not measured, since its Python package was not installed."
+    return f"""\
+bytes of each segment's arena, measured where pointers have 8 bytes.
+{_array("int", "arena_bytes", map(str, sizes))}
+#define KDTASKS_ARENA_BYTES {max(sizes)}  // of one for all, in turn"""
 
 
 def _c_type(tensors: Sequence[Tensor]) -> str:

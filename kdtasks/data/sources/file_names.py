@@ -1,5 +1,6 @@
 """Images whose class stands in their names."""
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -49,7 +50,8 @@ class FileNames(Source):
         default={},
         description="of images that were given a split, a text file below `data.path` for each, "
         "such as `{train: annotations/trainval.txt, test: annotations/test.txt}`, whose first "
-        "column names them",
+        "column names them; where `train` holds all of `validation`, or the other way round, these "
+        "are of the narrower list",
     )
     divided: Divided = Field(
         default="train",
@@ -114,7 +116,7 @@ class FileNames(Source):
         Raises:
             DatasetError: a list cannot be read, names other images, or one of two splits.
         """
-        index, split_of = ImageIndex(paths, folder / self.images), dict[Path, str]()
+        index, listed_in = ImageIndex(paths, folder / self.images), dict[Split, set[Path]]()
         for split, name in self.lists.items():
             table = read_table(folder / name)
             listed = index.find_all(table.column(table.columns[0]))
@@ -123,11 +125,17 @@ class FileNames(Source):
                     f"{folder / name} names {quantity(len(listed), 'image')}, most of which are "
                     f"not in {folder / self.images}; correct data.source.lists"
                 )
-            for path in (path for found in listed for path in found):
+            listed_in[split] = {path for found in listed for path in found}
+        for narrow, wide in itertools.permutations(listed_in.keys() & {"train", "validation"}, 2):
+            if listed_in[narrow] < listed_in[wide]:  # such as `val.txt` and `trainval.txt`
+                listed_in[wide] -= listed_in[narrow]
+        split_of: dict[Path, str] = {}
+        for split, images in listed_in.items():
+            for path in sorted(images):
                 if split_of.setdefault(path, split) != split:
                     raise DatasetError(
                         f"{path.name} is listed in {split_of[path]} and {split}; a model would be "
-                        f"tested on what it has learnt: take it out of {name}"
+                        f"tested on what it has learnt: take it out of {self.lists[split]}"
                     )
         return divide([split_of.get(path) for path in paths], self.divided)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kdtasks.core.errors import RemoteDeviceError
+from kdtasks.core.errors import DeviceError
 from kdtasks.core.installed import PACKAGE
 from kdtasks.edge.benchmark import (
     BUNDLES,
@@ -39,8 +39,16 @@ if sys.version_info < (3, 11):
 _LOOK = """
 import json
 kind, glibc = platform.libc_ver()
+
+def has_own():
+    try:
+        import ai_edge_litert.interpreter, numpy
+    except Exception:  # they may be there, and not fit together
+        return False
+    return True
+
 print(json.dumps({
-    "installed": os.path.isdir(place),
+    "needs_none": os.path.isdir(place) or has_own(),
     "python": "%d.%d" % sys.version_info[:2],
     "machine": platform.machine(),
     "glibc": int(glibc.split(".")[1]) if kind == "glibc" else None,
@@ -123,12 +131,12 @@ def benchmark_on(
         bundles: folders, `.kdz` or `.tflite` files.
         images: N of uint8 [height, width, channels].
         timing: how.
-        install: give the device numpy and LiteRT of this machine's versions, once, in a folder of
-            their own; else it takes what was installed so, or its own.
+        install: give a device that lacks numpy or LiteRT this machine's versions, once, in a
+            folder of their own. It takes what was installed so, else its own.
 
     Raises:
         BundleError: a bundle cannot be run here.
-        RemoteDeviceError: the device is not reached, lacks something, or fails.
+        DeviceError: the device is not reached, lacks something, or fails.
     """
     if device is None:
         return time_bundles(bundles, images, timing)
@@ -138,7 +146,7 @@ def benchmark_on(
         device, _PLACE + _RECEIVE + _TIME, _key(), data=_job(bundles, images, timing)
     )
     if answer.status == _MISSING:
-        raise RemoteDeviceError(
+        raise DeviceError(
             f"{device} lacks a package ({answer.last_line}); `kdtasks bench BUNDLE --on {device} "
             "--install` brings it"
         )
@@ -155,10 +163,10 @@ def _install(device: str) -> None:
     _check(device, answer)
     try:
         found: dict[str, Any] = json.loads(answer.output.strip().rpartition("\n")[2])
-        is_installed, platform = found.pop("installed"), Platform(**found)
+        needs_none, platform = found.pop("needs_none"), Platform(**found)
     except (ValueError, TypeError, KeyError) as error:
         raise _unreadable(device, answer, error) from None
-    if is_installed:
+    if needs_none:
         return
     with tempfile.TemporaryDirectory() as folder:
         download(platform, Path(folder))
@@ -204,10 +212,8 @@ def _archive(files: Mapping[str, Path | bytes]) -> bytes:
 
 def _check(device: str, answer: Answer) -> None:
     if answer.status:
-        raise RemoteDeviceError(f"{device}: {answer.last_line or f'status {answer.status}'}")
+        raise DeviceError(f"{device}: {answer.last_line or f'status {answer.status}'}")
 
 
-def _unreadable(device: str, answer: Answer, error: Exception) -> RemoteDeviceError:
-    return RemoteDeviceError(
-        f"{device} answered {answer.output[-200:]!r}, JSON was expected ({error!r})"
-    )
+def _unreadable(device: str, answer: Answer, error: Exception) -> DeviceError:
+    return DeviceError(f"{device} answered {answer.output[-200:]!r}, JSON was expected ({error!r})")

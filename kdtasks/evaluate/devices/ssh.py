@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from kdtasks.core.errors import RemoteDeviceError, shortened
+from kdtasks.core.errors import DeviceError, shortened
 
 # No question is asked, and a device that has gone is noticed within a quarter of a minute.
 _COMMAND = (
@@ -60,7 +60,7 @@ def run_python(address: str, script: str, *words: str, data: bytes = b"") -> Ans
             connection ends: a script that reads on learns of it.
 
     Raises:
-        RemoteDeviceError: the device did not answer twice, or has no Python.
+        DeviceError: the device did not answer twice, or has no Python.
     """
     command = [*_COMMAND, address, shlex.join(["python3", "-c", script, *words])]
     answer = _run(command, data)
@@ -68,12 +68,12 @@ def run_python(address: str, script: str, *words: str, data: bytes = b"") -> Ans
         time.sleep(_PAUSE)
         answer = _run(command, data)
     if answer.status == _LOST:
-        raise RemoteDeviceError(
+        raise DeviceError(
             f"{address} did not answer, or went away, twice ({answer.last_line or 'no reason'}); "
             f"see that `ssh {address}` asks for nothing, and try again"
         )
     if answer.status == _NOT_FOUND:
-        raise RemoteDeviceError(f"{address} has no python3 ({answer.last_line}); install it there")
+        raise DeviceError(f"{address} has no python3 ({answer.last_line}); install it there")
     return answer
 
 
@@ -84,7 +84,7 @@ def _run(command: list[str], data: bytes) -> Answer:
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
             )
         except FileNotFoundError:
-            raise RemoteDeviceError(
+            raise DeviceError(
                 "there is no ssh here to reach a device with; install OpenSSH's client"
             ) from None
         assert process.stdin is not None

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.errors import RemoteDeviceError, shortened
+from kdtasks.core.errors import DeviceError, shortened
 
 _OLDEST_GLIBC = 17  # of 2.17: no older wheels are made
 
@@ -43,10 +43,10 @@ def download(platform: Platform, folder: Path) -> None:
     """Download wheels of `requirements()`, and of what these need, into a folder.
 
     Raises:
-        RemoteDeviceError: there are none for the device, or they cannot be downloaded.
+        DeviceError: there are none for the device, or they cannot be downloaded.
     """
     if platform.glibc is None or platform.bits != 64:
-        raise RemoteDeviceError(
+        raise DeviceError(
             f"LiteRT has wheels for 64-bit Python on Linux with glibc; the device has "
             f"{platform.bits} bits, {platform.machine}, "
             f"{'no glibc' if platform.glibc is None else 'glibc'}"
@@ -61,8 +61,8 @@ def download(platform: Platform, folder: Path) -> None:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         reasons = [line for line in lines if re.match("error", line, re.IGNORECASE)] or lines
-        raise RemoteDeviceError(
+        raise DeviceError(
             f"no wheels of {' and '.join(requirements())} for Python {platform.python} on "
-            f"{platform.machine} ({shortened(reasons[-1])}); install numpy and ai-edge-litert on "
-            "the device by hand, and leave the installation out"
+            f"{platform.machine} ({shortened(reasons[-1])}); install numpy and ai-edge-litert "
+            "for the device's python3 by hand, and nothing is installed any more"
         )

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core.evenly import evenly
 from kdtasks.core.records.calibration import Calibration, ExpectedPoint, ValidationPoint
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import Quality
 from kdtasks.edge.scores import apply_policy
-from kdtasks.evaluate.examples import evenly
 from kdtasks.evaluate.exits.guarantee import guarantee
 from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_temperatures
 from kdtasks.evaluate.exits.settings import ExitsParams
@@ -105,7 +105,8 @@ def calibrate(
 
 def _tradeoff(rows: ExitRows, grid: int) -> Tradeoff:
     exits = rows.scores.shape[1]
-    shown = evenly(np.argsort(-rows.scores[:, 0], kind="stable"), _SHOWN)
+    surest_first = np.argsort(-rows.scores[:, 0], kind="stable")
+    shown = surest_first[evenly(range(len(surest_first)), _SHOWN)]
     points = tradeoff(rows, grid=grid)
     left_at = [apply_policy(rows.scores, point.thresholds) for point in points]
     return Tradeoff(

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.evenly import evenly
 from kdtasks.core.records.data import Problem
 from kdtasks.core.text import and_list, quantity
-from kdtasks.data.mask_proposals import evenly
 from kdtasks.data.proposal import Proposal
 from kdtasks.data.source_proposals import find_source
 from kdtasks.data.sources import Item

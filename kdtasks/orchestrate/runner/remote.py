@@ -16,7 +16,7 @@ from dvc.stage.cache import _can_hash, _get_cache_hash, _get_stage_hash
 from dvc.stage.serialize import to_single_stage_lockfile
 from fsspec.utils import stringify_path
 
-from kdtasks.core.errors import KdTasksError, ProjectError, StageError, shortened
+from kdtasks.core.errors import ProjectError, StageError, shortened
 from kdtasks.orchestrate.runner.graph import IsCancelled
 
 if TYPE_CHECKING:
@@ -25,9 +25,27 @@ if TYPE_CHECKING:
 
 WAITS_SECONDS = (1, 2, 4, 8, 15, 30, 60, 60, 60, 60)  # five minutes, between eleven attempts
 
-# Time mends none of these; the last two are names of what botocore raises.
-_LASTING = (FileNotFoundError, PermissionError, DvcException, KdTasksError)
-_LASTING_NAMES = ("NoCredentialsError", "PartialCredentialsError")
+# Time mends neither, nor missing credentials, which are no OSError.
+_LASTING = (FileNotFoundError, PermissionError)
+
+# What clients of stores raise for faults of the connection besides OSError, with all that derives
+# from it; by name, since only the client of the remote's own kind need be installed.
+_FAULTS = frozenset(
+    (
+        "aiohttp.client_exceptions.ClientError",
+        "asyncssh.misc.ConnectionLost",
+        "asyncssh.sftp.SFTPConnectionLost",
+        "asyncssh.sftp.SFTPNoConnection",
+        "azure.core.exceptions.ServiceRequestError",
+        "azure.core.exceptions.ServiceResponseError",
+        "botocore.exceptions.ConnectionError",
+        "botocore.exceptions.HTTPClientError",
+        "botocore.exceptions.IncompleteReadError",
+        "gcsfs.retry.HttpError",
+        "google.auth.exceptions.TransportError",
+        "urllib3.exceptions.HTTPError",
+    )
+)
 
 T = TypeVar("T")
 
@@ -37,13 +55,14 @@ def patiently(attempt: Callable[[], T], is_cancelled: IsCancelled = lambda: Fals
 
     Raises:
         StageError: that was not long enough, or the run was stopped meanwhile.
-        Exception: of `attempt`, where it is one that time does not mend.
+        Exception: of `attempt`, where it is none of the network or the store, or time does not
+            mend it.
     """
     for wait in (*WAITS_SECONDS, None):
         try:
             return attempt()
         except Exception as error:
-            if isinstance(error, _LASTING) or type(error).__name__ in _LASTING_NAMES:
+            if not _may_pass(error):
                 raise
             reason = shortened(f"{type(error).__name__}: {error}")
             if wait is None:
@@ -59,6 +78,13 @@ def patiently(attempt: Callable[[], T], is_cancelled: IsCancelled = lambda: Fals
         f"the DVC remote could not be reached for {sum(WAITS_SECONDS) // 60} minutes ({reason}); "
         "what has ended is kept, so run it again once `kdtasks doctor` finds it"
     )
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether an error is the network's or the store's, and one that time may mend."""
+    if isinstance(error, OSError):
+        return not isinstance(error, _LASTING)
+    return any(f"{it.__module__}.{it.__qualname__}" in _FAULTS for it in type(error).__mro__)
 
 
 class Remote:

@@ -157,7 +157,6 @@ def exported_c(early_exits: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """The same bundle as C."""
     from kdtasks.compress.tflite.c_export import export_c
 
-    pytest.importorskip("tflite_micro", reason="pip install tflite-micro")
     folder = tmp_path_factory.mktemp("exported") / "c"
     export_c(early_exits, folder)
     return folder

@@ -3,9 +3,10 @@ import shutil
 import subprocess
 
 import pytest
+from ai_edge_litert.schema_py_generated import BuiltinOperator
 
 from kdtasks.compress.tflite.arena import Arena
-from kdtasks.compress.tflite.c_header import exits_header
+from kdtasks.compress.tflite.c_header import _adds, exits_header
 from kdtasks.compress.tflite.graph import Graph, Operator, Tensor
 from kdtasks.core.errors import BundleError
 from tests.compress.bundle.test_schema import MANIFEST
@@ -20,6 +21,26 @@ GRAPHS = [
     Graph("segment_1", {"kept": 0, "image": 0}, {"logits": 1}, (), (IMAGE, LOGITS)),
 ]
 ARENAS = {"segment_0": Arena(9, 1008, 5, 5), "segment_1": Arena(9, 2000, 5, 5)}
+# What adds built-in operators in tensorflow/lite/micro/micro_mutable_op_resolver.h.
+METHODS = """
+Abs Add AddN ArgMax ArgMin AssignVariable AveragePool2D BatchMatMul BatchToSpaceNd BroadcastArgs
+BroadcastTo CallOnce Cast Ceil Concatenation Conv2D Cos CumSum DepthToSpace DepthwiseConv2D
+Dequantize Div DynamicUpdateSlice Elu EmbeddingLookup Equal Exp ExpandDims Fill Floor FloorDiv
+FloorMod FullyConnected Gather GatherNd Greater GreaterEqual HardSwish If L2Normalization L2Pool2D
+LeakyRelu Less LessEqual Log LogSoftmax LogicalAnd LogicalNot LogicalOr Logistic MaxPool2D Maximum
+Mean Minimum MirrorPad Mul Neg NotEqual Pack Pad PadV2 Prelu Quantize ReadVariable ReduceAll
+ReduceMax ReduceMin Relu Relu6 Reshape ResizeBilinear ResizeNearestNeighbor ReverseV2 Round Rsqrt
+SelectV2 Shape Sin Slice Softmax SpaceToBatchNd SpaceToDepth Split SplitV Sqrt Square
+SquaredDifference Squeeze StridedSlice Sub Sum Svdf Tanh Transpose TransposeConv
+UnidirectionalSequenceLSTM Unpack VarHandle While ZerosLike
+"""
+
+
+def test_operators_are_added_by_the_resolver_s_methods():
+    methods = {name.upper(): f"Add{name}" for name in METHODS.split()}
+    known = {name.replace("_", ""): name for name in vars(BuiltinOperator) if name.isupper()}
+    assert {plain: _adds(known[plain]) for plain in methods} == methods
+
 
 PROGRAM = """
 #include <stdio.h>
@@ -34,11 +55,12 @@ int main(void) {
 """
 
 
-def test_c_reads_what_python_wrote(tmp_path):
+@pytest.mark.parametrize("arenas", [ARENAS, None])
+def test_c_reads_what_python_wrote(arenas, tmp_path):
     if not shutil.which("gcc"):
         pytest.skip("there is no gcc here")
     manifest = dataclasses.replace(MANIFEST, class_names=("a", 'größe "3"?\\'))
-    (tmp_path / "exits.h").write_text(exits_header(manifest, GRAPHS, ARENAS), encoding="utf-8")
+    (tmp_path / "exits.h").write_text(exits_header(manifest, GRAPHS, arenas), encoding="utf-8")
     (tmp_path / "it.c").write_text(PROGRAM)
     program = str(tmp_path / "it")
     subprocess.run(["gcc", "-Wall", "-Werror", "-o", program, str(tmp_path / "it.c")], check=True)

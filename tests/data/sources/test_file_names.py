@@ -96,6 +96,15 @@ def test_lists_tell_the_split_of_images(params, tmp_path: Path):
     (photos / "test.txt").write_text("cat_0 1\ndog_3 2\n")
     with pytest.raises(DatasetError, match=r"cat_0\.png is listed in train and test; .* test\.txt"):
         list(source.items(photos))
+    (photos / "val.txt").write_text("cat_1 1\n")
+    (photos / "test.txt").write_text("dog_3 2\n")
+    narrower = FileNames(images="images", lists=lists | {"validation": "val.txt"})
+    items = [each for each in narrower.items(photos) if isinstance(each, Item)]
+    kept = {each.name: each.split for each in items if each.split}
+    assert kept == {"images/cat_1.png": "validation", "images/dog_3.png": "test"}
+    (photos / "val.txt").write_text("cat_1 1\ndog_1 2\n")  # more than trainval.txt has
+    with pytest.raises(DatasetError, match=r"cat_1\.png is listed in train and validation; a mod"):
+        list(narrower.items(photos))
     (photos / "test.txt").write_text("bird_0 1\nfox_3 2\n")
     with pytest.raises(DatasetError, match=r"test\.txt names 2 images, most of which are not in"):
         list(source.items(photos))

@@ -18,7 +18,7 @@ import pytest
 
 import stages.benchmark
 from kdtasks.cli.bench import bench_bundle
-from kdtasks.core.errors import RemoteDeviceError
+from kdtasks.core.errors import DeviceError
 from kdtasks.core.files import write_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.benchmark import Benchmark, TimedOnDevice
@@ -41,7 +41,7 @@ def device(ssh_server: SshServer) -> SshServer:
     """Numpy and LiteRT are installed there."""
     try:
         benchmark_on(ssh_server.address, [MODEL], IMAGES, TIMING)
-    except RemoteDeviceError as error:
+    except DeviceError as error:
         if "no wheels" in str(error):
             pytest.skip(str(error))
         raise
@@ -51,9 +51,21 @@ def device(ssh_server: SshServer) -> SshServer:
 def test_what_was_not_installed_is_said(ssh_server, monkeypatch):
     monkeypatch.setattr(benchmark, "requirements", lambda: ["other versions"])
     with pytest.raises(
-        RemoteDeviceError, match=r"lacks a package \(No module named 'numpy'\).*--install"
+        DeviceError, match=r"lacks a package \(No module named 'numpy'\).*--install"
     ):
         benchmark_on(ssh_server.address, [MODEL], IMAGES, TIMING, install=False)
+
+
+def test_packages_of_its_own_are_enough(ssh_server, monkeypatch):
+    (site,) = ssh_server.python.glob("lib/python*/site-packages")
+    monkeypatch.setattr(benchmark, "requirements", lambda: ["other versions"])
+    monkeypatch.setattr(benchmark, "download", lambda *given: pytest.fail("installed"))
+    own = site / "own.pth"
+    own.write_text(f"{Path(np.__file__).parents[1]}\n", encoding="utf-8")
+    try:
+        assert benchmark_on(ssh_server.address, [MODEL], IMAGES, TIMING).bundles
+    finally:
+        own.unlink()
 
 
 def test_a_device_answers_as_this_machine_does(device, monkeypatch):
@@ -69,7 +81,7 @@ def test_a_device_answers_as_this_machine_does(device, monkeypatch):
 
 def test_a_bundle_that_a_device_cannot_run_is_one_sentence(device, tmp_path):
     (tmp_path / "bad.tflite").write_bytes(b"bad")
-    with pytest.raises(RemoteDeviceError, match=rf"^{device.address}: BundleError: \S+/0\.tflite "):
+    with pytest.raises(DeviceError, match=rf"^{device.address}: BundleError: \S+/0\.tflite "):
         benchmark_on(device.address, [tmp_path / "bad.tflite"], IMAGES, TIMING, install=False)
 
 
@@ -126,9 +138,7 @@ def test_a_connection_that_is_lost_once_costs_a_retry(device):
 def test_one_that_is_always_lost_is_one_sentence(device):
     with (
         meanwhile(lambda: cut(device, times=2)),
-        pytest.raises(
-            RemoteDeviceError, match=r"did not answer, or went away, twice \(.+\); see that"
-        ),
+        pytest.raises(DeviceError, match=r"did not answer, or went away, twice \(.+\); see that"),
     ):
         benchmark_on(device.address, [MODEL], IMAGES, ENDLESS, install=False)
     assert_nothing_left(device)

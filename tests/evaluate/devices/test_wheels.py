@@ -1,6 +1,6 @@
 import pytest
 
-from kdtasks.core.errors import RemoteDeviceError
+from kdtasks.core.errors import DeviceError
 from kdtasks.evaluate.devices.wheels import Platform, download
 
 PI = Platform("3.11", "aarch64", 36, 64)
@@ -20,13 +20,13 @@ def test_tags_are_those_that_the_device_s_glibc_runs():
 
 @pytest.mark.parametrize(("change", "words"), [({"glibc": None}, "no glibc"), ({"bits": 32}, "32")])
 def test_what_litert_has_no_wheels_for(change, words, tmp_path):
-    with pytest.raises(RemoteDeviceError, match=rf"LiteRT has wheels for 64-bit .*{words}"):
+    with pytest.raises(DeviceError, match=rf"LiteRT has wheels for 64-bit .*{words}"):
         download(PI._replace(**change), tmp_path)
 
 
 def test_wheels_that_are_not_found(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(
-        RemoteDeviceError, match=r"Python 3\.11 on aarch64 \(ERROR: No matching .*by hand"
+        DeviceError, match=r"Python 3\.11 on aarch64 \(ERROR: No matching .*by hand"
     ):
         download(PI, tmp_path)

@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientPayloadError
+from asyncssh import ConnectionLost
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError, ReadTimeoutError
 from dvc.data_cloud import DataCloud
+from dvc.exceptions import DvcException
 from dvc_data.hashfile.transfer import TransferResult
+from fsspec.exceptions import FSTimeoutError
 
 from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner import remote
@@ -135,7 +140,38 @@ def test_patience_has_an_end(slept: list[float]):
     assert sum(slept) == 3
 
 
-@pytest.mark.parametrize("error", [PermissionError("no"), FileNotFoundError("x"), StageError("x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        FSTimeoutError("slow"),
+        EndpointConnectionError(endpoint_url="s3"),
+        ReadTimeoutError(endpoint_url="s3"),
+        ClientPayloadError("cut"),
+        ConnectionLost("gone"),
+    ],
+)
+def test_what_network_and_store_raise_is_waited_for(slept: list[float], error: Exception):
+    troubles = iter([error, error])
+
+    def attempt() -> None:
+        for trouble in troubles:
+            raise trouble
+
+    patiently(attempt)
+    assert sum(slept) == sum(WAITS_SECONDS[:2])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError("no"),
+        FileNotFoundError("x"),
+        StageError("x"),
+        DvcException("x"),
+        NoCredentialsError(),
+        TypeError("x"),
+    ],
+)
 def test_what_time_does_not_mend_is_raised_at_once(slept: list[float], error: Exception):
     def attempt() -> None:
         raise error
