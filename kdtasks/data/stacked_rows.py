@@ -7,6 +7,7 @@ import math
 import mmap
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -160,6 +161,20 @@ def new_array(shape: tuple[int, ...], dtype: Any, *, memory_limit_mb: float) -> 
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+
+
+@contextmanager
+def written_anywhere(array: np.ndarray) -> Iterator[None]:
+    """Let rows be written in any order: of a mapped file nothing is read ahead meanwhile."""
+    mapped: Any = getattr(array, "_mmap", None)
+    if mapped is None or not hasattr(mmap, "MADV_RANDOM"):
+        yield
+        return
+    mapped.madvise(mmap.MADV_RANDOM)
+    try:
+        yield
+    finally:
+        mapped.madvise(mmap.MADV_NORMAL)
 
 
 def _page_ranges(begin: int, size: int, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

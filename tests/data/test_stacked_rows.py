@@ -3,12 +3,20 @@
 import mmap
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from kdtasks.data import stacked_rows
-from kdtasks.data.stacked_rows import StackedRows, new_array, read_rows, rows_of, rows_or_blank
+from kdtasks.data.stacked_rows import (
+    StackedRows,
+    new_array,
+    read_rows,
+    rows_of,
+    rows_or_blank,
+    written_anywhere,
+)
 
 FIRST, SECOND = np.arange(6).reshape(3, 2), np.arange(10, 18).reshape(4, 2)
 WHOLE = np.concatenate([FIRST, SECOND[[3, 1]]])
@@ -94,3 +102,14 @@ def test_what_is_larger_than_its_limit_is_in_a_file():
 def test_what_is_hidden_is_blank(chosen: np.ndarray):
     expected = np.where((chosen < 0)[..., np.newaxis], 9, FIRST[chosen])
     np.testing.assert_array_equal(rows_or_blank(FIRST, chosen, 9), expected)
+
+
+def test_a_file_is_written_in_any_order_and_read_ahead_again(monkeypatch: pytest.MonkeyPatch):
+    array = new_array((4, 2), np.int64, memory_limit_mb=0)
+    advice: list[int] = []
+    monkeypatch.setattr(array, "_mmap", Mock(madvise=advice.append))
+    with written_anywhere(array):
+        array[[3, 0]] = 7
+    assert advice == [mmap.MADV_RANDOM, mmap.MADV_NORMAL]
+    with written_anywhere(FIRST):
+        assert array[:, 0].tolist() == [7, 0, 0, 7]

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Count, Index, Section
-from kdtasks.data.stacked_rows import new_array, read_rows, rows_of
+from kdtasks.data.stacked_rows import new_array, read_rows, rows_of, written_anywhere
 from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, Motion, augmentations
 from kdtasks.learn.augmentations.mixing import Mixing, TwoLabels, two_labels
 from kdtasks.learn.augmentations.presets import preset_or_list
@@ -88,10 +88,11 @@ def fill_view(
         images, labels, view: as of `draw_view`.
     """
     labels, shape = labels_of(labels, augmentation), images.shape[:3]
-    for rows, motion, batch in batches_of_view(shape, view=view, augmentation=augmentation):
-        moved, moved_labels = move(read_rows(images, rows), labels[rows], motion)
-        mix(moved, moved_labels, batch, augmentation, "views", (augmentation.seed, view))
-        drawn[0][rows], drawn[1][rows] = moved, moved_labels
+    with written_anywhere(drawn[0]), written_anywhere(drawn[1]):
+        for rows, motion, batch in batches_of_view(shape, view=view, augmentation=augmentation):
+            moved, moved_labels = move(read_rows(images, rows), labels[rows], motion)
+            mix(moved, moved_labels, batch, augmentation, "views", (augmentation.seed, view))
+            drawn[0][rows], drawn[1][rows] = moved, moved_labels
 
 
 def batches_of_view(
