@@ -178,13 +178,12 @@ def run(stage: str, folder: Path, images: int, value: int, limit: int | None) ->
         process = subprocess.Popen(
             words, stdout=subprocess.PIPE, text=True, preexec_fn=made and made.join
         )
-        most: dict[str, float] = {}
+        samples: list[dict[str, float]] = []
         ended = threading.Event()
 
         def watch() -> None:
             while made and not ended.wait(0.5):
-                for name, now in made.megabytes().items():
-                    most[name] = max(most.get(name, 0.0), now)
+                samples.append(made.megabytes())
 
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -197,7 +196,11 @@ def run(stage: str, folder: Path, images: int, value: int, limit: int | None) ->
             watcher.join()
         if process.returncode:
             raise SystemExit(f"{stage} ended with {process.returncode}: {output[-2000:]}")
-        return json.loads(output.splitlines()[-1]) | most
+        found: dict[str, float] = json.loads(output.splitlines()[-1])
+        if samples:
+            found |= {name: max(one[name] for one in samples) for name in samples[0]}
+            found["halfway"] = samples[len(samples) // 2]["anonymous"]
+        return found
 
     if limit is None:
         return watched(None)
@@ -230,7 +233,13 @@ def main() -> None:
     # what lies in unnamed files should lie on the same disk
     os.environ["TMPDIR"] = str(options.folder.resolve())
     print(f"{images:,} images of {options.side} × {options.side} × 3, limit {options.limit_mb} MB")
-    print("| | images/s | MB at most | anonymous | page cache |\n|---|---|---|---|---|")
+    columns = {
+        "peak": "MB at most",
+        "cached": "page cache at most",
+        "anonymous": "anonymous at most",
+        "halfway": "anonymous halfway",
+    }
+    print(f"| | images/s | {' | '.join(columns.values())} |\n|---|---|---|---|---|---|")
     try:
         for name, *given in (
             ("prepare", "prepare", images, options.side, limit),
@@ -238,13 +247,9 @@ def main() -> None:
             ("train, in memory", "train", HELD // size, 10**6, None),
         ):
             found = run(given[0], options.folder, *given[1:])
-            memory = [
-                f"{found[key]:,.0f}" if key in found else ""
-                for key in ("peak", "anonymous", "cached")
-            ]
-            print(
-                f"| {name} | {found['images_per_second']:,.0f} | {' | '.join(memory)} |", flush=True
-            )
+            memory = [f"{found[key]:,.0f}" if key in found else "" for key in columns]
+            cells = [name, f"{found['images_per_second']:,.0f}", *memory]
+            print(f"| {' | '.join(cells)} |", flush=True)
     finally:
         shutil.rmtree(options.folder)
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.records.findings import Oddity
+from kdtasks.data.spool import transformed
 from kdtasks.data.stacked_rows import in_parts
 from kdtasks.edge.decoder import Header, Size
 
@@ -165,7 +166,7 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     Returns:
         two arrays [N], in grey levels; the second is 1e-6 at least.
     """
-    blocks = _blocks(images)
+    blocks = transformed(images, _blocks)
     distances, typical = np.zeros(len(images)), np.ones(len(images))
     for label in np.unique(classes):
         rows = np.flatnonzero(classes == label)
@@ -175,14 +176,11 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     return distances, typical
 
 
-def _blocks(images: Images) -> npt.NDArray[np.float32]:
-    """Average images over blocks: float32 [N, blocks × channels]."""
-    sides = images.shape[1:3]
+def _blocks(images: npt.NDArray[np.uint8]) -> Floats:
+    """Average images over blocks: float64 [N, blocks × channels]."""
+    count, *sides, channels = images.shape
     down, across = (np.unique(np.arange(_BLOCKS) * side // _BLOCKS) for side in sides)
     areas = np.outer(np.diff(down, append=sides[0]), np.diff(across, append=sides[1]))
-    parts = []
-    for some in in_parts(images):
-        rows = np.add.reduceat(some.astype(np.float32), down, axis=1)
-        sums = np.add.reduceat(rows, across, axis=2)
-        parts.append((sums / areas[..., None]).reshape(len(some), areas.size * images.shape[3]))
-    return np.concatenate(parts)
+    rows = np.add.reduceat(images.astype(np.float32), down, axis=1)
+    sums = np.add.reduceat(rows, across, axis=2)
+    return (sums / areas[..., None]).reshape(count, areas.size * channels)
