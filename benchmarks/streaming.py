@@ -111,8 +111,9 @@ def train(folder: Path, images: int, memory_limit_mb: int) -> dict[str, float]:
     train(
         build(CNN(filters=(8, 16, 32)), input_shape=dataset.image_shape, num_classes=CLASSES),
         TrainingExamples(*drawn),
-        validation=tuple(
-            np.array(kind("validation")[:VALIDATED]) for kind in (dataset.images, dataset.labels)
+        validation=(
+            np.array(dataset.images("validation")[:VALIDATED]),
+            np.array(dataset.labels("validation")[:VALIDATED]),
         ),
         objective=LabelObjective(),
         schedule=TrainingSchedule(
@@ -176,7 +177,7 @@ def run(stage: str, folder: Path, images: int, value: int, limit: int | None) ->
 
     def watched(made: Group | None) -> dict[str, float]:
         process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, text=True, preexec_fn=made and made.join
+            words, stdout=subprocess.PIPE, text=True, preexec_fn=made.join if made else None
         )
         samples: list[dict[str, float]] = []
         ended = threading.Event()

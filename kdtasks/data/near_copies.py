@@ -189,8 +189,10 @@ def _confirmed(first: _Looks, second: _Looks, likely: Rows) -> Iterator[Rows]:
         near = _SHIFTS[np.argsort(away, kind="stable")][: np.count_nonzero(away <= 2)]
         for start in range(0, len(same), _BLOCK):
             pairs = same[start : start + _BLOCK, :2]
-            one, other = first.reduced(pairs[:, 0]), second.reduced(pairs[:, 1])
-            slopes, others = _gradients(one), _gradients(other)
+            one: Any = first.reduced(pairs[:, 0])
+            other: Any = second.reduced(pairs[:, 1])
+            slopes: Any = _gradients(one)
+            others: Any = _gradients(other)
             limits = np.maximum(_least_t(one, slopes), _least_t(other, others))
             for order, shift in enumerate(near):
                 found = _t_statistics(*_laid_over(slopes, others, shift))

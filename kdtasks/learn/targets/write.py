@@ -116,8 +116,8 @@ def write_targets(
                 truth = np.asarray(label_file[view, rows])
                 truth = labels[first_labels(truth)] if is_mixed else truth
                 counts = counted(truth, training.no_label)
-                right += np.count_nonzero((halves[0].argmax(axis=-1) == truth) & counts)
-                total += np.count_nonzero(counts)
+                right += int(((halves[0].argmax(axis=-1) == truth) & counts).sum())
+                total += int(counts.sum())
                 if top_k is not None:
                     halves = (*pack_top_k(answers[0], top_k), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):

@@ -246,7 +246,7 @@ def _validate(
         logits, truth = predictor.logits(images[part])[-1], labels[part]
         predicted, classes = logits.argmax(axis=-1), logits.shape[-1]
         losses.append(float(LabelLossSum(ignore_label)(logits, truth)))
-        counts.append(np.count_nonzero(counted(truth, ignore_label)))
+        counts.append(int(np.count_nonzero(counted(truth, ignore_label))))
         confusion = confusion + confusion_matrix(predicted, truth, classes, ignore_label)
         answers = answers + np.bincount(predicted.ravel(), minlength=classes)
     record = {

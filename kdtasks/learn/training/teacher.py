@@ -139,7 +139,7 @@ def _write_ensemble(
         for tally, some in zip(tallies, logits, strict=True):
             tally.add([some.argmax(axis=-1)], labels[part])
         losses.append(float(LabelLossSum(dataset.ignore_label)(logits[0], labels[part])))
-        counts.append(np.count_nonzero(counted(labels[part], dataset.ignore_label)))
+        counts.append(int(np.count_nonzero(counted(labels[part], dataset.ignore_label))))
     reached, *each = (tally.scores() for tally in tallies)
     print(
         f"ensemble of {len(members)}: validation {_told(setup, dataset, reached)}, its members "

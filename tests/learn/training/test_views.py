@@ -71,8 +71,8 @@ def test_a_view_is_the_same_whenever_it_is_drawn():
 
 @pytest.mark.parametrize("mixed", [True, False])
 def test_a_view_drawn_in_batches_is_that_of_all_images_at_once(tmp_path: Path, mixed: bool):
-    transforms = (*ALL.transforms, *([Noise(), Mixup(), CutMix()] if mixed else []))
-    augmentation = ALL.model_copy(update={"transforms": transforms, "seed": 5})
+    chosen = (*ALL.transforms, *([Noise(), Mixup(), CutMix()] if mixed else []))
+    augmentation = ALL.model_copy(update={"transforms": chosen, "seed": 5})
     images = DRAW.integers(0, 256, (1100, 6, 5, 3), dtype=np.uint8)
     labels = labels_of(np.arange(1100), augmentation)
     np.save(tmp_path / "images.npy", images)
