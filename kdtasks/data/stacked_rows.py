@@ -76,7 +76,7 @@ class StackedRows:
             for number in np.unique(owners):
                 here = owners == number
                 taken[part][here] = read_rows(self._arrays[number], rows[here])
-        return taken.reshape(*row.shape, *inner)
+        return taken.reshape((*row.shape, *inner))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for part in in_parts(self):

@@ -20,6 +20,7 @@ from kdtasks.learn.augmentations.noise import Noise
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.augmentations.zoom import Zoom
+from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.views import (
     AugmentationParams,
     count_views,
@@ -117,6 +118,23 @@ def test_a_single_view_is_the_file_itself(tmp_path: Path):
     drawn, _ = draw_views(images, LABELS, AugmentationParams())
     assert isinstance(drawn, StackedRows)
     np.testing.assert_array_equal(drawn, IMAGES[np.newaxis])
+    np.save(tmp_path / "labels.npy", LABELS)
+    labels = np.load(tmp_path / "labels.npy", mmap_mode="r")
+    examples = TrainingExamples(*draw_views(images, labels, AugmentationParams()))
+    assert (examples.sample.images.shape, examples.sample.labels.shape) == ((9, 9, 3), ())
+    in_memory = examples.in_memory()
+    assert isinstance(in_memory.images, np.ndarray)
+    order = DRAW.permutation(20)
+    for streamed, held in zip(
+        *(
+            each.blocks(epoch=2, order=order, batch_size=3, steps_per_block=4)
+            for each in (examples, in_memory)
+        ),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(streamed.images, held.images)
+        np.testing.assert_array_equal(streamed.labels, held.labels)
+    assert examples.shown_labels(2).tolist() == LABELS.tolist()
 
 
 def test_views_and_seeds_differ():
