@@ -40,7 +40,7 @@ def render_card(
     shown = statistics.variants.get(selection.shown or "")
     test = known(shown.test) if shown else None
     dataset, benchmarks = known(inputs.dataset), _benchmarks(inputs, selection.limits.device)
-    content = statistics.model_dump(mode="json", exclude_defaults=True)
+    content = statistics.model_dump(mode="json", exclude_defaults=True, exclude={"metric"})
     return environment.get_template("card.md").render(
         **content,
         params=settings.params,

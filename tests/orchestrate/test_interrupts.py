@@ -2,13 +2,21 @@
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from kdtasks.orchestrate.processes import STOPS, stop_signals, uninterrupted
 
 
-@pytest.mark.parametrize("number", STOPS)
+@pytest.fixture(params=STOPS)
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    """A signal that is not ignored, as SIGHUP is where the tests run under nohup."""
+    before = signal.signal(request.param, signal.SIG_DFL)
+    yield request.param
+    signal.signal(request.param, before)
+
+
 def test_the_first_raises_and_those_after_it_do_nothing(number: signal.Signals):
     before = signal.getsignal(number)
     with stop_signals() as is_stopping:
