@@ -53,8 +53,9 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
     from kdtasks.learn.objectives.objective import LabelObjective
     from kdtasks.learn.targets.precision import to_float16
     from kdtasks.learn.training.examples import TrainingExamples
+    from kdtasks.learn.training.online import OnlineExamples
     from kdtasks.learn.training.step import precision_scope
-    from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
+    from kdtasks.learn.training.views import AugmentationParams
 
     draw = np.random.default_rng(0)
     images = draw.integers(0, 256, (num_images, 32, 32, 3), dtype=np.uint8)

@@ -9,10 +9,13 @@ from kdtasks.stage import run_stage, stage
 @stage(outputs=lambda paths: [paths.metrics("sensitivity")])
 def main(params: Params, paths: ProjectPaths) -> None:
     """Write the accuracy without some filters of each layer."""
+    import numpy as np
+
     from kdtasks.compress.pruning.sensitivity import sensitivity
     from kdtasks.core.backend import seed_everything
     from kdtasks.data.labels import open_labelled
     from kdtasks.data.prepared import open_prepared
+    from kdtasks.data.stacked_rows import rows_of
     from kdtasks.learn.networks.saved import best_seed, load_model
     from kdtasks.learn.training.examples import TrainingExamples
     from kdtasks.tasks.task import AGREEMENT
@@ -22,12 +25,12 @@ def main(params: Params, paths: ProjectPaths) -> None:
     seed = best_seed(trained, params.metric.key)
     seed_everything(seed)
     # without labels to rank by, any images do for the statistics of batch normalisation
-    rows = labelled if len(labelled) else slice(None)
+    rows = labelled if len(labelled) else np.arange(dataset.counts["train"].total)
     found = sensitivity(
         load_model(paths.model("distill", seed)),
         rank=params.compress.passes.filters.rank,
         examples=TrainingExamples(
-            dataset.images("train")[rows][None], dataset.labels("train")[rows][None]
+            rows_of(dataset.images("train"), rows[None]), dataset.labels("train")[rows[None]]
         ),
         validation=(dataset.images("validation"), dataset.labels("validation")),
         ignore_label=dataset.ignore_label,

@@ -15,6 +15,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.core.files import write_arrays
     from kdtasks.data.labels import training_set
     from kdtasks.data.prepared import open_prepared
+    from kdtasks.data.stacked_rows import rows_of
     from kdtasks.data.teacher_images import taught_images
     from kdtasks.data.unlabelled import open_unlabelled, unlabelled_names
     from kdtasks.learn.targets.write import write_online, write_targets
@@ -33,10 +34,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
             confidence = confidence_of(asked, seen, least=settings.min_confidence)
     write_arrays(paths.unsure, **(confidence.least_sure(unlabelled) if confidence else {}))
     if confidence:
-        unlabelled, names = unlabelled[confidence.kept], [names[row] for row in confidence.kept]
-    training = training_set(dataset, unlabelled)
+        names = [names[row] for row in confidence.kept]
+    kept = confidence.kept if confidence else np.empty(0, np.int64)
+    training = training_set(dataset, rows_of(unlabelled, kept))
     if teacher.image_shape:
-        kept = confidence.kept if confidence else np.empty(0, np.int64)
         training = replace(training, seen=taught_images(paths.teacher_images, kept))
     if settings.mode == "online":
         write_online(

@@ -2,7 +2,9 @@
 
 import hashlib
 from dataclasses import replace
+from functools import partial
 from itertools import compress
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from kdtasks.data.near_copies import near_copies
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
+from kdtasks.data.spool import transformed
+from kdtasks.data.stacked_rows import rows_of
 from kdtasks.tasks.registry import task_of
 
 LISTED = 20
@@ -36,9 +40,12 @@ def exclude_absent_classes(dataset: RawDataset) -> RawDataset:
         return dataset
     absent = compress(dataset.class_names, ~present)
     problems = [Problem(f"class {name}", "occurs in no usable image") for name in absent]
+    task, new = task_of(dataset.task), np.cumsum(present) - 1
+    relabel = partial(task.relabel, new=new)
+    labels = transformed(dataset.labels, relabel) if task.per_pixel else relabel(dataset.labels)
     return replace(
         dataset,
-        labels=task_of(dataset.task).relabel(dataset.labels, np.cumsum(present) - 1),
+        labels=labels,
         class_names=tuple(compress(dataset.class_names, present)),
         problems=(*dataset.problems, *problems),
     )
@@ -97,9 +104,9 @@ def listed(lines: list[str]) -> str:
     return "\n".join(f"  {line}" for line in [*lines[:LISTED], *more])
 
 
-def first_equal(images: np.ndarray) -> np.ndarray:
+def first_equal(images: Any) -> np.ndarray:
     """For each image the first row with the same pixels (SHA-256): int64 [N]."""
-    digests = np.array([hashlib.sha256(image.tobytes()).hexdigest() for image in images], str)
+    digests = np.array([hashlib.sha256(image.tobytes()).digest() for image in images], "S32")
     _, first, members = np.unique(digests, return_index=True, return_inverse=True)
     return first[members]
 
@@ -110,7 +117,7 @@ def same_images(dataset: RawDataset) -> np.ndarray:
     if task_of(dataset.task).per_pixel:
         shared = np.bincount(first, minlength=len(first))[first] > 1
         rows = np.flatnonzero(shared)
-        plain = rows[is_plain(dataset.images[rows])]
+        plain = rows[is_plain(rows_of(dataset.images, rows))]
         first[plain] = plain
     return first
 
@@ -147,7 +154,9 @@ def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
         for rows in shared_rows(first)
     ]
     groups = first if dataset.groups is None else join_groups(first, dataset.groups)
-    images = without_margins(dataset.images) if near and task.per_pixel else dataset.images
+    images = dataset.images
+    if near and task.per_pixel:
+        images = transformed(images, without_margins)
     pairs = near_copies(images) if near else np.empty((0, 2), np.int64)
     if len(pairs):
         groups = join_pairs(groups, pairs)

@@ -1,5 +1,6 @@
 """What a dataset looks like before anything is trained: what the page of `preview` shows."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -239,7 +240,7 @@ def _brightness(levels: Levels) -> tuple[int, ...]:
 
 def _masks(dataset: RawDataset, sources: Sequence[str]) -> Masks:
     weights = dataset.class_weights()
-    pixels, total = weights.sum(axis=0), dataset.labels.size
+    pixels, total = weights.sum(axis=0), math.prod(dataset.labels.shape)
     having = [
         len({sources[row] for row in np.flatnonzero(weights[:, label]).tolist()})
         for label in range(len(dataset.class_names))

@@ -13,7 +13,7 @@ from kdtasks.core.files import atomic_file
 from kdtasks.core.records.data import Labels
 from kdtasks.data.prepared import SPLITS, PreparedDataset
 from kdtasks.data.split import sample_stratified
-from kdtasks.data.stacked_rows import StackedRows
+from kdtasks.data.stacked_rows import StackedRows, rows_of, rows_or_blank
 from kdtasks.tasks.registry import task_of
 
 # Number of the random stream, among those of a split's seed.
@@ -25,7 +25,7 @@ class TrainingSet:
     """What students are trained on: the training split, then the images without a label.
 
     Attributes:
-        images: uint8 [N, height, width, channels].
+        images: uint8 [N, height, width, channels], read by rows, as masks are.
         labels: integers [N] or [N, height, width]; `no_label` where students see none.
         labelled: rows whose labels they see.
         no_label: the label of images, or pixels, without one.
@@ -37,7 +37,7 @@ class TrainingSet:
     """
 
     images: Any
-    labels: np.ndarray
+    labels: Any
     labelled: np.ndarray
     no_label: int
     ignore_label: int | None
@@ -66,7 +66,8 @@ def training_set(
         labelled: rows of the training split, as of `choose_labelled`; None is all.
     """
     images: Any = dataset.images("train")
-    labels, weights = dataset.labels("train"), dataset.row_weights()
+    labels: Any = dataset.labels("train")
+    weights = dataset.row_weights()
     if labelled is None:
         labelled = np.arange(len(labels))
     if len(unlabelled):
@@ -77,9 +78,10 @@ def training_set(
     ignore_label = dataset.ignore_label
     if len(labelled) < len(images):
         ignore_label = dataset.no_label
-        shown = np.full((len(images), *labels.shape[1:]), dataset.no_label, labels.dtype)
-        shown[labelled] = labels[labelled]
-        labels = shown
+        shown = np.full(len(images), -1)
+        shown[labelled] = labelled
+        hiding = rows_or_blank(labels, shown, dataset.no_label)
+        labels = hiding if labels.ndim > 1 else np.asarray(hiding)
     answered = "train" in dataset.answered
     return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label, weights, answered)
 
@@ -143,7 +145,7 @@ def count_labels(
         without += len(np.unique(owners["train"]))
     train = len(np.unique(owners["train"][labelled]))
     counts = task_of(dataset.task).label_counts(
-        dataset.labels("train")[labelled], dataset.num_classes
+        rows_of(dataset.labels("train"), labelled), dataset.num_classes
     )
     return Labels(
         train=train,

@@ -11,6 +11,8 @@ from kdtasks.data.margins import is_plain, without_margins
 from kdtasks.data.near_copies import near_copies
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
+from kdtasks.data.spool import transformed
+from kdtasks.data.stacked_rows import rows_of
 from kdtasks.tasks.registry import task_of
 
 
@@ -51,9 +53,9 @@ def find_leaks(
     ]
     direct: dict[int, tuple[str, int]] = {}
     if params.near_copies:
-        shown = pieces.images, dataset.images[apart]
+        shown = pieces.images, rows_of(dataset.images, apart)
         if per_pixel:
-            shown = without_margins(shown[0]), without_margins(shown[1])
+            shown = transformed(shown[0], without_margins), transformed(shown[1], without_margins)
         across = near_copies(*shown)
         links += [
             np.stack([count + across[:, 0], apart[across[:, 1]]], axis=1),

@@ -9,10 +9,13 @@ a digit's strokes fill a tenth of the image, and two ones correlate at 0.97.
 
 from collections.abc import Iterator
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from kdtasks.data.spool import Spool
+from kdtasks.data.stacked_rows import in_parts, read_rows
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
@@ -40,16 +43,18 @@ PLAIN_ENERGY = 0.02
 # In half pixels, since a reduced image hardly ever lies on whole ones of another.
 _SHIFTS = np.array(list(product(range(-2 * REACH, 2 * REACH + 1), repeat=2)))
 _BLOCK, _PAIRS = 512, 2**16
+# Likenesses of images to all others that are held at a time.
+_LIKENESSES = 2**26
 
 
-def near_copies(images: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8] | None = None) -> Rows:
+def near_copies(images: Any, others: Any = None) -> Rows:
     """Find pairs of images that show the same but for brightness, a shift, a codec, a resize.
 
     Mirrored, turned or cropped images are not found, nor plain ones, nor any below 16 pixels. What
     was measured stands in docs/evidence.md.
 
     Args:
-        images: uint8 [N, height, width, channels].
+        images: uint8 [N, height, width, channels], in memory or read by rows.
         others: uint8 [M, height, width, channels], of the same size; None looks among `images`.
 
     Returns:
@@ -71,47 +76,52 @@ class _Looks(NamedTuple):
     """What images that are not plain look like.
 
     Attributes:
+        images: all of them.
         rows: int64 [n], which ones they are.
-        reduced: uint8 [n, height, width, channels].
         spectra: complex64 [n, F], low frequencies of the gradient of the grey image, unit vectors.
         amplitudes: float32 [n, F], their logarithms, centred, unit vectors.
     """
 
+    images: Any
     rows: Rows
-    reduced: npt.NDArray[np.uint8]
     spectra: npt.NDArray[np.complex64]
     amplitudes: Floats
 
+    def reduced(self, places: Rows) -> npt.NDArray[np.uint8]:
+        """Reduce some of them: uint8 [places, height, width, channels]."""
+        return _reduced(read_rows(self.images, self.rows[places]))
 
-def _looks(images: npt.NDArray[np.uint8]) -> _Looks:
-    height, width = (side // (side // SIDE or 1) for side in images.shape[1:3])
+
+def _looks(images: Any) -> _Looks:
+    height, width = _reduced_size(images)
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
     down, across = _frequencies((height, width))
     radius = np.hypot(down, across)
-    parts = []
-    for start in range(0, len(images), _BLOCK):
-        reduced = _reduced(images[start : start + _BLOCK])
-        grey = reduced.mean(axis=3, dtype=np.float32)
-        rows = np.flatnonzero(grey.std(axis=(1, 2)) >= LEAST_CONTRAST)
-        grey = grey[rows] - grey[rows].mean(axis=(1, 2), keepdims=True)
+    rows: list[Rows] = []
+    spooled = Spool(), Spool()
+    for start in range(0, max(1, len(images)), _BLOCK):
+        block = images[start : start + _BLOCK]
+        grey = np.concatenate(
+            [_reduced(part).mean(axis=3, dtype=np.float32) for part in in_parts(block)]
+        )
+        seen = np.flatnonzero(grey.std(axis=(1, 2)) >= LEAST_CONTRAST)
+        grey = grey[seen] - grey[seen].mean(axis=(1, 2), keepdims=True)
         spectra = np.fft.rfft2(grey * window)[:, down, across] * radius
         steep = np.abs(spectra) * radius**0.5
         # relative to the image's own mean, so that contrast does not count
         steep /= np.maximum(np.sqrt((steep**2).mean(axis=1, keepdims=True)), 1e-9)
         logarithms = np.log(steep + 0.3)
-        parts.append(
-            _Looks(
-                start + rows,
-                reduced[rows],
-                _unit(spectra).astype(np.complex64, order="C"),
-                _unit(logarithms - logarithms.mean(axis=1, keepdims=True)).astype(
-                    np.float32, order="C"
-                ),
-            )
+        rows.append(start + seen)
+        spooled[0].extend(_unit(spectra).astype(np.complex64))
+        spooled[1].extend(
+            _unit(logarithms - logarithms.mean(axis=1, keepdims=True)).astype(np.float32)
         )
-    if not parts:
-        return _looks(np.zeros((1, *images.shape[1:]), np.uint8))
-    return _Looks(*map(np.concatenate, zip(*parts, strict=True)))
+    return _Looks(images, np.concatenate(rows), *(np.asarray(one.array()) for one in spooled))
+
+
+def _reduced_size(images: Any) -> tuple[int, int]:
+    height, width = (side // (side // SIDE or 1) for side in images.shape[1:3])
+    return height, width
 
 
 def _reduced(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -143,10 +153,11 @@ def _basis(shape: tuple[int, int]) -> Floats:
 
 def _likely(first: _Looks, second: _Looks) -> Iterator[Rows]:
     """Give pairs alike in amplitudes and phases, and the place of their shift in `_SHIFTS`."""
-    basis, among_one = _basis(first.reduced.shape[1:3]), first is second
-    for start in range(0, len(first.rows), _BLOCK):
+    basis, among_one = _basis(_reduced_size(first.images)), first is second
+    size = max(1, min(_BLOCK, _LIKENESSES // max(1, len(second.rows))))
+    for start in range(0, len(first.rows), size):
         columns = second.amplitudes[start if among_one else 0 :]
-        likeness = first.amplitudes[start : start + _BLOCK] @ columns.T
+        likeness = first.amplitudes[start : start + size] @ columns.T
         if among_one:
             height, width = likeness.shape
             likeness[np.tril_indices(height, 0, width)] = -1  # pairs that come the other way round
@@ -178,8 +189,10 @@ def _confirmed(first: _Looks, second: _Looks, likely: Rows) -> Iterator[Rows]:
         near = _SHIFTS[np.argsort(away, kind="stable")][: np.count_nonzero(away <= 2)]
         for start in range(0, len(same), _BLOCK):
             pairs = same[start : start + _BLOCK, :2]
-            one, other = first.reduced[pairs[:, 0]], second.reduced[pairs[:, 1]]
-            slopes, others = _gradients(one), _gradients(other)
+            one: Any = first.reduced(pairs[:, 0])
+            other: Any = second.reduced(pairs[:, 1])
+            slopes: Any = _gradients(one)
+            others: Any = _gradients(other)
             limits = np.maximum(_least_t(one, slopes), _least_t(other, others))
             for order, shift in enumerate(near):
                 found = _t_statistics(*_laid_over(slopes, others, shift))

@@ -7,16 +7,18 @@ They are for a person to look at; nothing is left out for them.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.records.findings import Oddity
+from kdtasks.data.spool import transformed
+from kdtasks.data.stacked_rows import in_parts
 from kdtasks.edge.decoder import Header, Size
 
 Floats = npt.NDArray[np.float64]
-Images = npt.NDArray[np.uint8]
+Images = Any  # uint8, in memory or read by rows
 
 FENCE = 3.0
 # Grey levels of 0 … 255: so far a mean is from the median at least, so small a contrast is.
@@ -29,7 +31,6 @@ LEAST_IMAGES = 8
 LEAST_ASPECT, LEAST_AREA = 2.0, 4.0
 # Blocks a side that images are averaged over, to be compared with their class.
 _BLOCKS = 8
-_AT_ONCE = 512
 
 
 class Levels(NamedTuple):
@@ -51,12 +52,14 @@ def levels_of(images: Images) -> Levels:
     """Measure images, uint8 [N, height, width, channels]."""
     means, contrasts = np.empty(len(images)), np.empty(len(images))
     pixels, channels = int(np.prod(images.shape[1:3])), images.shape[3]
-    for start in range(0, len(images), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
-        flat = images[part].astype(np.float32).reshape(-1, pixels, channels)
+    start = 0
+    for some in in_parts(images):
+        flat = some.astype(np.float32).reshape(-1, pixels, channels)
         # many times as fast as `mean` and `std` along an axis that is not the last
         mean = np.full((1, pixels), 1 / pixels, np.float32) @ flat
         flat -= mean
+        part = slice(start, start + len(some))
+        start = part.stop
         means[part] = mean.mean(axis=(1, 2))
         contrasts[part] = np.sqrt(np.einsum("npc,npc->nc", flat, flat).max(axis=1) / pixels)
     return Levels(means, contrasts)
@@ -163,7 +166,7 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     Returns:
         two arrays [N], in grey levels; the second is 1e-6 at least.
     """
-    blocks = _blocks(images)
+    blocks = transformed(images, _blocks)
     distances, typical = np.zeros(len(images)), np.ones(len(images))
     for label in np.unique(classes):
         rows = np.flatnonzero(classes == label)
@@ -173,14 +176,11 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     return distances, typical
 
 
-def _blocks(images: Images) -> npt.NDArray[np.float32]:
-    """Average images over blocks: float32 [N, blocks × channels]."""
+def _blocks(images: npt.NDArray[np.uint8]) -> Floats:
+    """Average images over blocks: float64 [N, blocks × channels]."""
     count, *sides, channels = images.shape
     down, across = (np.unique(np.arange(_BLOCKS) * side // _BLOCKS) for side in sides)
-    parts = []
-    for start in range(0, count, _AT_ONCE):
-        part = images[start : start + _AT_ONCE].astype(np.float32)
-        sums = np.add.reduceat(np.add.reduceat(part, down, axis=1), across, axis=2)
-        areas = np.outer(np.diff(down, append=sides[0]), np.diff(across, append=sides[1]))
-        parts.append((sums / areas[..., None]).reshape(len(part), -1))
-    return np.concatenate(parts) if parts else np.empty((0, channels), np.float32)
+    areas = np.outer(np.diff(down, append=sides[0]), np.diff(across, append=sides[1]))
+    rows = np.add.reduceat(images.astype(np.float32), down, axis=1)
+    sums = np.add.reduceat(rows, across, axis=2)
+    return (sums / areas[..., None]).reshape(count, areas.size * channels)

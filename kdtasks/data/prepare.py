@@ -1,8 +1,8 @@
 """From `params.data` to a checked dataset."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from kdtasks.data.prepared import (
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
+from kdtasks.data.stacked_rows import rows_of, write_rows
 from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import task_of
 
@@ -100,7 +101,7 @@ def write_prepared(
         for name in SPLITS:
             for kind, array in _arrays(dataset, split[name], name).items():
                 path = partial / file_name(name, kind)
-                hashes[path.name] = _save(path, array)
+                hashes[path.name] = write_rows(path, array)
         names = {name: [dataset.origins[row] for row in split[name]] for name in SPLITS}
         write_json(partial / NAMES, names)
         record = describe(dataset, split, params, hashes)
@@ -146,26 +147,19 @@ def _write_answers(folder: Path, record: Dataset, answers: Mapping[str, np.ndarr
     hashes, counts = dict(record.sha256), dict(record.counts)
     for split, labels in answers.items():
         path = folder / file_name(split, "labels")
-        hashes[path.name] = _save(path, labels)
+        hashes[path.name] = write_rows(path, labels)
         found = task_of(record.task).label_counts(labels, len(record.class_names)).sum(axis=0)
         by_class = dict(zip(record.class_names, found.tolist(), strict=True))
         counts[split] = counts[split].model_copy(update={"by_class": by_class})
     record.model_copy(update={"sha256": hashes, "counts": counts}).write(folder / DESCRIPTION)
 
 
-def _save(path: Path, array: np.ndarray) -> str:
-    """Write an array and give its SHA-256, hex."""
-    np.save(path, np.ascontiguousarray(array))
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _arrays(dataset: RawDataset, rows: np.ndarray, split: str) -> dict[str, np.ndarray]:
+def _arrays(dataset: RawDataset, rows: np.ndarray, split: str) -> dict[str, Any]:
     """Take a split's arrays; its groups are numbered from 0 as they come."""
     numbers = number_groups(_groups(dataset)[rows].tolist())
     arrays = {
-        "images": dataset.images[rows],
-        "labels": dataset.labels[rows],
+        "images": rows_of(dataset.images, rows),
+        "labels": rows_of(dataset.labels, rows),
         "groups": numbers.astype(np.int32),
     }
     if split == "train" and dataset.weights is not None:

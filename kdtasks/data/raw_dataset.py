@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Duplicate, Problem
+from kdtasks.data.stacked_rows import rows_of
 from kdtasks.edge.decoder import Header
 from kdtasks.tasks.registry import task_of
 
@@ -25,7 +27,7 @@ class RawDataset:
 
     Args:
         task: a name of `kdtasks.tasks.registry.TASKS`.
-        images: uint8 [N, height, width, channels].
+        images: uint8 [N, height, width, channels], in memory or, as masks are, read by rows.
         labels: int32 [N], or uint8 [N, height, width] with `ignore_label` where unlabelled; the
             task's `unanswered` where the teacher is to answer.
         origins: for each image what tells a person which one it is, say its path.
@@ -48,8 +50,8 @@ class RawDataset:
     """
 
     task: str
-    images: np.ndarray
-    labels: np.ndarray
+    images: Any
+    labels: Any
     class_names: tuple[str, ...]
     origins: tuple[str, ...]
     ignore_label: int | None = None
@@ -73,8 +75,8 @@ class RawDataset:
         """Keep the images of `rows` (indices), in that order."""
         return replace(
             self,
-            images=self.images[rows],
-            labels=self.labels[rows],
+            images=rows_of(self.images, rows),
+            labels=rows_of(self.labels, rows),
             origins=tuple(self.origins[row] for row in rows),
             groups=None if self.groups is None else self.groups[rows],
             given=None if self.given is None else self.given[rows],

@@ -21,6 +21,8 @@ from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import Example, Item
 from kdtasks.data.split import sample_stratified
+from kdtasks.data.spool import Spool
+from kdtasks.data.stacked_rows import in_parts
 from kdtasks.data.survey import survey_depth
 from kdtasks.edge.decoder import Decoder, quiet_decoding
 from kdtasks.edge.pixel_budget import PixelBudget
@@ -53,7 +55,7 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
     class_names = source.class_names(folder)
     _refuse_contradictory(items, len(class_names))
     chosen: list[Item] = []
-    examples: list[Example] = []
+    made = _Examples()
     places: list[float] = []
     budget = PixelBudget(params.max_pixels)
     reader = ImageReader(params.max_pixels, params.range, decoded, budget)
@@ -65,20 +67,20 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
 
         def read(item: Item) -> tuple[Sequence[Example], float]:
             with reader.room(item.image, params.image_size):
-                made = source.examples(folder, item, reader, params.image_size, params.channels)
+                cut = source.examples(folder, item, reader, params.image_size, params.channels)
                 stable = params.stable_split
-                return made, _place(item, name_of[id(item)], params.seed, reader) if stable else 0.0
+                return cut, _place(item, name_of[id(item)], params.seed, reader) if stable else 0.0
 
         results = told(in_order(_attempted(read), rows), len(rows), "reading images")
         for item, result in zip(rows, results, strict=True):
             if isinstance(result, Problem):
                 problems.append(result)
                 continue
-            made, place = result
-            chosen += [item] * len(made)
-            places += [place] * len(made)
-            examples += made
-    images, labels = _stacked(examples)
+            examples, place = result
+            chosen += [item] * len(examples)
+            places += [place] * len(examples)
+            made.extend(examples)
+    images, labels = made.arrays()
     given = np.array([item.split or "" for item in chosen])
     weights = np.array([item.weight for item in chosen], np.float32)
     dataset = RawDataset(
@@ -86,7 +88,7 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
         images=images,
         labels=labels,
         class_names=class_names,
-        origins=tuple(example.name for example in examples),
+        origins=tuple(made.names),
         ignore_label=source.ignore_label,
         problems=tuple(sorted(problems)),
         groups=_groups(chosen, [name_of[id(item)] for item in chosen]),
@@ -108,8 +110,8 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
         ),
         warnings=(*source.warnings(folder), *_warnings(items, params)),
     )
-    pixels = tuple(range(1, labels.ndim))
-    waits = (labels == task_of(source.task).unanswered).any(axis=pixels)
+    pixels, unanswered = tuple(range(1, labels.ndim)), task_of(source.task).unanswered
+    waits = np.concatenate([(part == unanswered).any(axis=pixels) for part in in_parts(labels)])
     unlabelled = np.flatnonzero(~waits & (dataset.class_weights().sum(axis=1) == 0))
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
 
@@ -198,18 +200,33 @@ def _attempted(work: Callable[[Item], R]) -> Callable[[Item], R | Problem]:
     return attempt
 
 
-def _stacked(examples: Sequence[Example]) -> tuple[np.ndarray, np.ndarray]:
-    if not examples:
-        return np.empty((0, 1, 1, 1), np.uint8), np.empty(0, np.int32)
-    _, images, labels = zip(*examples, strict=True)
-    for name, image, _ in examples:
-        if image.shape != images[0].shape:
-            raise DatasetError(
-                f"{name} is of shape {image.shape}, {examples[0].name} of {images[0].shape}; set "
-                "data.image_size and data.channels, so that all are alike"
-            )
-    # Contiguous, since stacked views of transposed planes are slow to walk by image.
-    return np.ascontiguousarray(np.stack(images)), np.stack(labels)
+class _Examples:
+    """Collects examples as they are read: their names, and their pixels and masks in files."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._images, self._labels = Spool(), Spool()
+        self._shape: tuple[int, ...] = ()
+
+    def extend(self, examples: Sequence[Example]) -> None:
+        """Append examples; raise DatasetError where one has another shape than the first."""
+        for name, image, label in examples:
+            self._shape = self._shape or image.shape
+            if image.shape != self._shape:
+                raise DatasetError(
+                    f"{name} is of shape {image.shape}, {self.names[0]} of {self._shape}; set "
+                    "data.image_size and data.channels, so that all are alike"
+                )
+            self.names.append(name)
+            self._images.extend(image[np.newaxis])
+            self._labels.extend(label[np.newaxis])
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Images and labels; numbers of classes are in memory."""
+        if not self.names:
+            return np.empty((0, 1, 1, 1), np.uint8), np.empty(0, np.int32)
+        labels = self._labels.array()
+        return self._images.array(), labels if labels.ndim > 1 else np.array(labels)
 
 
 def _groups(items: Sequence[Item], named: Sequence[str | None]) -> np.ndarray | None:

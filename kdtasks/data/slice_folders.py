@@ -25,6 +25,7 @@ from kdtasks.data.sources.image_folder import ImageFolder
 from kdtasks.data.sources.segmentation_folder import SegmentationFolder
 from kdtasks.data.sources.table import Table
 from kdtasks.data.sources.unlabelled_folder import UnlabelledFolder
+from kdtasks.data.stacked_rows import StackedRows
 from kdtasks.data.unlabelled import open_unlabelled, unlabelled_names
 from kdtasks.tasks.registry import task_of
 
@@ -139,14 +140,15 @@ def _leaks(
     parts = [*map(dataset.images, splits), open_unlabelled(unlabelled)]
     origins = [name for split in splits for name in dataset.names(split)]
     origins += [name.removeprefix(UNLABELLED) for name in unlabelled_names(unlabelled)]
-    images = np.concatenate(parts)
+    images = StackedRows(*((array, np.arange(len(array))) for array in parts))
     used = RawDataset(
         found.task, images, np.zeros(len(images), int), dataset.class_names, tuple(origins)
     )
     owners = found.origins
     if task_of(found.task).per_pixel:
         owners = tuple(map(image_of, owners))
-    first = first_equal(np.concatenate([images, found.images]))[len(images) :]
+    both = [(array, np.arange(len(array))) for array in (images, found.images)]
+    first = first_equal(StackedRows(*both))[len(images) :]
     pieces = Pieces(found.origins, found.images, number_groups(owners), first)
     return {
         row: f"{how} {origins[twin]}, which models are trained or chosen by"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from kdtasks.data.leaks import Pieces, find_leaks
 from kdtasks.data.prepared import ADVICE, NAMES, UNLABELLED, read_names
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
+from kdtasks.data.spool import Spool, transformed
+from kdtasks.data.stacked_rows import StackedRows, rows_of, write_rows
 from kdtasks.edge.decoder import Decoder, quiet_decoding
 from kdtasks.edge.pixel_budget import PixelBudget
 from kdtasks.tasks.registry import task_of
@@ -32,12 +34,12 @@ class UnlabelledImages(NamedTuple):
     """What `read_unlabelled` found.
 
     Attributes:
-        images: uint8 [N, height, width, channels].
+        images: uint8 [N, height, width, channels], read by rows.
         names: [N], each `UNLABELLED` and the path below `data.unlabelled`.
         record: what is said of them.
     """
 
-    images: np.ndarray
+    images: Any
     names: tuple[str, ...]
     record: Unlabelled
 
@@ -67,7 +69,8 @@ def read_unlabelled(
     folder = require_folder(Path(params.unlabelled), "a folder of images", key="data.unlabelled")
     height, width, channels = dataset.images.shape[1:]
     whole = None if task_of(dataset.task).per_pixel else (height, width)
-    found: list[tuple[str, np.ndarray]] = []
+    names: list[str] = []
+    spool = Spool()
     files: list[int] = []  # of each piece
     problems: list[Problem] = []
     deep_range, budget = dataset.deep_range or params.range, PixelBudget(params.max_pixels)
@@ -91,7 +94,9 @@ def read_unlabelled(
             if isinstance(result, Problem):
                 problems.append(result)
             else:
-                found += result
+                for name, pixels in result:
+                    names.append(name)
+                    spool.extend(pixels[np.newaxis])
                 files += [number] * len(result)
     if problems and params.on_bad == "fail":
         lines = [f"{problem.path}: {problem.problem}" for problem in problems]
@@ -99,12 +104,12 @@ def read_unlabelled(
             f"{folder} has images that cannot be used; fix them, or set data.on_bad to skip to go "
             f"on without them:\n{listed(lines)}"
         )
-    if not found:
+    if not names:
         record = Unlabelled(images=0, excluded=tuple(sorted(problems)), repeated=0)
         return UnlabelledImages(dataset.images[:0], (), record)
-    names = [name for name, _ in found]
-    images = np.stack([image for _, image in found])
-    first = first_equal(np.concatenate([dataset.images, images]))[len(dataset) :]
+    images = spool.array()
+    both = [(array, np.arange(len(array))) for array in (dataset.images, images)]
+    first = first_equal(StackedRows(*both))[len(dataset) :]
     held_out = np.setdiff1d(np.arange(len(dataset)), split["train"])
     leaks = find_leaks(Pieces(names, images, np.array(files), first), dataset, held_out, params)
     problems += [
@@ -118,7 +123,9 @@ def read_unlabelled(
         excluded=tuple(sorted(problems)),
         repeated=len(images) - len(leaks) - len(kept),
     )
-    return UnlabelledImages(images[kept], tuple(UNLABELLED + names[row] for row in kept), record)
+    return UnlabelledImages(
+        rows_of(images, kept), tuple(UNLABELLED + names[row] for row in kept), record
+    )
 
 
 def _refuse_clipped(path: Path, decoder: Decoder) -> None:
@@ -140,7 +147,7 @@ def _refuse_clipped(path: Path, decoder: Decoder) -> None:
 def write_unlabelled(folder: Path, found: UnlabelledImages) -> None:
     """Write images, names and record; the folder appears whole or not at all."""
     with atomic_folder(folder) as partial:
-        np.save(partial / IMAGES, found.images)
+        write_rows(partial / IMAGES, found.images)
         write_json(partial / NAMES, {_KEY: found.names})
         found.record.write(partial / _DESCRIPTION)
 

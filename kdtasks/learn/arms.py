@@ -17,7 +17,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.data.labels import TrainingSet, open_labelled, training_set
 from kdtasks.data.prepared import PreparedDataset, open_prepared
-from kdtasks.data.stacked_rows import StackedRows
+from kdtasks.data.stacked_rows import StackedRows, new_array, rows_of
 from kdtasks.data.teacher_images import teacher_images
 from kdtasks.data.unlabelled import IMAGES, open_unlabelled
 from kdtasks.learn.networks.saved import start_of
@@ -41,16 +41,12 @@ from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples
 from kdtasks.learn.training.loop import TrainingSchedule
+from kdtasks.learn.training.online import OnlineExamples, no_answer
 from kdtasks.learn.training.repetition import in_cycles, repeated_examples, repetition_of
 from kdtasks.learn.training.resized_views import ViewsAlike, view_in_batches
 from kdtasks.learn.training.run import TrainedNetwork, TrainingRun, run_training
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
-from kdtasks.learn.training.views import (
-    AugmentationParams,
-    OnlineExamples,
-    count_views,
-    no_answer,
-)
+from kdtasks.learn.training.views import AugmentationParams, count_views
 
 Arm = FurtherArm | Literal["labels", "soft"]
 
@@ -143,8 +139,9 @@ class Lessons:
         self, training: TrainingSet, epoch_size: int, teacher: Teacher | None
     ) -> Examples:
         """Show the labelled images alone, again and again, and what the teacher says of them."""
-        rows: Any = training.labelled if training.hides else slice(None)
-        data = (training.images[rows], training.labels[rows], self.augmentation)
+        rows = training.labelled
+        images, labels = rows_of(training.images, rows), rows_of(training.labels, rows)
+        data = (images, labels, self.augmentation)
         weights = None if training.weights is None else training.weights[rows]
         own = self._own_images(training) if teacher and teacher.image_shape else None
         if self.online:
@@ -158,8 +155,8 @@ class Lessons:
         if not teacher:
             return examples
         if not own:
-            return _answered(examples, teacher, len(data[0]))
-        return _answered_alike(examples, teacher, own, data[1])
+            return _answered(examples, teacher, len(images), limit)
+        return _answered_alike(examples, teacher, own, labels, limit)
 
     def _own_images(self, training: TrainingSet) -> ViewsAlike:
         """Give the labelled images as the teacher sees them."""
@@ -243,29 +240,41 @@ def _answer(teacher: Teacher, images: np.ndarray) -> tuple[np.ndarray, ...]:
     return to_float16([teacher.logits(images)], ())
 
 
-def _answered(examples: TrainingExamples, teacher: Teacher, count: int) -> TrainingExamples:
+def _answered(
+    examples: TrainingExamples, teacher: Teacher, count: int, memory_limit_mb: float
+) -> TrainingExamples:
     """Have the teacher answer every view; view i is of image i mod `count`."""
-    images = examples.images.reshape(-1, *examples.images.shape[2:])
-    chunks = np.split(np.arange(len(images)), range(_CHUNK, len(images), _CHUNK))
-    logits = np.concatenate(
-        [to_float16(teacher.answers(images[rows], rows % count), ())[0] for rows in chunks]
-    )
-    shape = (*examples.images.shape[:2], *logits.shape[1:])
-    return replace(examples, teacher_logits=logits.reshape(shape))
+    cycles, epoch_size = examples.images.shape[:2]
+    total = cycles * epoch_size
+    logits: Any = None
+    for start in range(0, total, _CHUNK):
+        places = np.arange(start, min(start + _CHUNK, total))
+        images = examples.images[places // epoch_size, places % epoch_size]
+        (part,) = to_float16(teacher.answers(images, places % count), ())
+        if logits is None:
+            shape = (total, *part.shape[1:])
+            logits = new_array(shape, part.dtype, memory_limit_mb=memory_limit_mb)
+        logits[places] = part
+    return replace(examples, teacher_logits=logits.reshape(cycles, epoch_size, *logits.shape[1:]))
 
 
 def _answered_alike(
-    examples: TrainingExamples, teacher: Teacher, own: ViewsAlike, labels: np.ndarray
+    examples: TrainingExamples,
+    teacher: Teacher,
+    own: ViewsAlike,
+    labels: Any,
+    memory_limit_mb: float,
 ) -> TrainingExamples:
     """Have the teacher answer the same views of images of its own."""
     cycles, epoch_size = examples.images.shape[:2]
     _, repeated = repetition_of(len(labels), own.augmentation, epoch_size)
-    views = []
-    for view in range(count_views(repeated)):
+    views, logits = count_views(repeated), None
+    for view in range(views):
         drawn = view_in_batches(own.images, labels, view=view, augmentation=repeated, size=own.size)
-        rows, answers = zip(
-            *((rows, to_float16(teacher.answers(images, rows), ())[0]) for rows, images in drawn),
-            strict=True,
-        )
-        views.append(np.concatenate(answers)[np.argsort(np.concatenate(rows))])
-    return replace(examples, teacher_logits=in_cycles(np.stack(views), cycles, epoch_size))
+        for rows, images in drawn:
+            (part,) = to_float16(teacher.answers(images, rows), ())
+            if logits is None:
+                shape = (views, len(labels), *part.shape[1:])
+                logits = new_array(shape, part.dtype, memory_limit_mb=memory_limit_mb)
+            logits[view, rows] = part
+    return replace(examples, teacher_logits=in_cycles(logits, cycles, epoch_size))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdtasks.data import near_copies as module
 from kdtasks.data.groups import join_pairs
 from kdtasks.data.near_copies import near_copies
 from kdtasks.data.sources.mnist_5k import Mnist5k
@@ -34,12 +35,15 @@ def test_a_film_of_one_scene_is_one_group_though_not_all_pairs_are_looked_at() -
     assert sizes[-1] == 1
 
 
-def test_pairs_across_two_sets_are_rows_of_each() -> None:
+def test_pairs_across_two_sets_are_rows_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     generator, scenes = np.random.default_rng(2), photos(12)
     others = np.array([retaken(scene, generator) for scene in scenes[[5, 3]]])
     assert near_copies(scenes, others).tolist() == [[3, 1], [5, 0]]
     assert near_copies(others, scenes).tolist() == [[0, 5], [1, 3]]
     assert near_copies(scenes[:0], others).shape == (0, 2)
+    monkeypatch.setattr(module, "_LIKENESSES", 24)  # two images at a time, against twelve
+    assert near_copies(scenes, scenes[[5, 3]]).tolist() == [[3, 1], [5, 0]]
+    assert near_copies(others, scenes).tolist() == [[0, 5], [1, 3]]
 
 
 def test_the_same_shape_in_another_colour_is_no_copy() -> None:

@@ -1,13 +1,16 @@
 import json
+import tracemalloc
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kdtasks.core.errors import DatasetError, KdTasksError
 from kdtasks.core.records.data import Duplicate, Problem, SplitCounts
+from kdtasks.data import stacked_rows
 from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
@@ -65,6 +68,35 @@ def test_what_was_written_is_opened(folder: Path, raw: RawDataset, params: DataP
         assert np.array_equal(images, raw.images[split[name]])
         assert np.array_equal(labels, raw.labels[split[name]])
         assert (images.dtype, labels.dtype) == (np.uint8, np.int32)
+
+
+def test_more_images_take_no_more_memory(
+    tmp_path: Path,
+    noise: Callable[..., np.ndarray],
+    data_params: Callable[..., DataParams],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stacked_rows, "_PART_BYTES", 100_000)
+    peaks = []
+    for count in (10, 40):
+        for number in range(count):
+            path = tmp_path / str(count) / f"class_{number % 2}" / f"{number}.bmp"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(noise(number, 128, 128)).save(path)
+        params = data_params(
+            "image_folder",
+            path=str(tmp_path / str(count)),
+            image_size=[128, 128],
+            near_copies=False,
+        )
+        tracemalloc.start()
+        dataset = load_dataset(params)
+        split = split_dataset(dataset, params.split, seed=0)
+        write_prepared(tmp_path / "prepared", dataset, split, params)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # thirty images of 49,152 bytes more: names, hashes and records are less than an eighth of that
+    assert peaks[1] - peaks[0] < 30 * 49_152 / 8
 
 
 def test_the_description_is_as_documented(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Run a network over many images."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from kdtasks.learn.networks.multi_exit import MultiExitModel
 # Images a pass at most, and pixels: large enough to be fast, small enough for a U-Net's features;
 # a GPU is idle at the end of every pass, so it is given more.
 _BATCH, _PIXELS, _GPU_PASSES = 256, 2**21, 8
+
+# Logits of all exits that are held at a time.
+_PART_BYTES = 128_000_000
 
 
 def images_per_pass(image_shape: Sequence[int], *, most: int, pixels: int) -> int:
@@ -31,6 +35,7 @@ class ForwardPass:
         passes = _GPU_PASSES if has_gpu() else 1
         most = images_per_pass(model.input_shape, most=_BATCH * passes, pixels=_PIXELS * passes)
         self._size = batch_size or most
+        self._row_bytes = 4 * sum(math.prod(each.shape[1:]) for each in model.network.outputs)
 
         @tf.function(
             autograph=False, input_signature=[tf.TensorSpec((None, *model.input_shape), tf.uint8)]
@@ -47,6 +52,11 @@ class ForwardPass:
             images: uint8 [N, height, width, channels], in memory or memory-mapped.
         """
         return self._run(images, lambda logits: logits)
+
+    def parts(self, count: int) -> Iterator[slice]:
+        """Cut `count` images into parts of whole passes, whose logits are not too much to hold."""
+        size = max(1, _PART_BYTES // (self._row_bytes * self._size)) * self._size
+        return (slice(start, start + size) for start in range(0, count, size))
 
     def classes(self, images: Any) -> list[np.ndarray]:
         """Return the answers of every exit, each unsigned [N, …]; logits are not kept.

@@ -12,6 +12,7 @@ from kdtasks.core.errors import ParamsError, did_you_mean
 from kdtasks.core.settings import Positive, Section
 from kdtasks.data.labels import TrainingSet
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.stacked_rows import rows_of
 from kdtasks.learn.losses.labels import LabelLoss, label_losses
 from kdtasks.learn.losses.labels.cross_entropy import CrossEntropy
 from kdtasks.learn.losses.labels.rows import Weighting, label_weights
@@ -198,7 +199,7 @@ def label_loss_of(
     if balance == "weights":
         counts = [dataset.counts["train"].by_class[name] for name in names]
         if training and training.hides:
-            shown = training.labels[training.labelled]
+            shown = rows_of(training.labels, training.labelled)
             counts = task_of(dataset.task).label_counts(shown, len(names)).sum(axis=0).tolist()
         weights = balanced_weights(counts)
     elif isinstance(balance, dict):

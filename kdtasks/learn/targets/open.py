@@ -10,15 +10,16 @@ from kdtasks.core.errors import TeacherError
 from kdtasks.core.records.data import Targets
 from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.data.prepared import PreparedDataset
-from kdtasks.data.stacked_rows import StackedRows
+from kdtasks.data.stacked_rows import StackedRows, rows_or_blank
 from kdtasks.data.teacher_images import taught_images
 from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER, existing_file
 from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.examples import Examples, PackedLogits, TrainingExamples, in_views
+from kdtasks.learn.training.online import OnlineExamples, Seen
 from kdtasks.learn.training.resized_views import ViewsAlike
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, Seen
+from kdtasks.learn.training.views import AugmentationParams
 
 
 def taught_set(
@@ -90,14 +91,19 @@ def open_targets(
         array: np.ndarray = np.load(existing_file(folder, name), mmap_mode="r")
         return array
 
-    views, labels = mapped("views.npy"), mapped("labels.npy")
+    views = mapped("views.npy")
+    labels: Any = mapped("labels.npy")
     if labels.dtype == TwoLabels:  # of the numbers of both images
         numbers, labels = labels, np.array(labels)
         for name in ("label", "partner"):
             labels[name] = training.labels[numbers[name]]
     elif training.hides:
-        labels = np.array(labels)
-        labels[:, np.setdiff1d(np.arange(len(training)), training.labelled)] = training.no_label
+        shown = np.full(len(training), -1)
+        shown[training.labelled] = training.labelled
+        starts = len(training) * np.arange(len(labels))[:, np.newaxis]
+        places = np.where(shown < 0, -1, starts + shown)
+        flat = labels.reshape(-1, *labels.shape[2:])
+        labels = rows_or_blank(flat, places, training.no_label)
     features = tuple(mapped(files[layer]) for layer in layers)
     logits: Any
     if targets.classes is None or targets.top_k is None:

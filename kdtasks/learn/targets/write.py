@@ -19,8 +19,8 @@ from kdtasks.learn.teachers.confidence import Confidence
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import index_type, pack_top_k
 from kdtasks.learn.training.resized_views import view_in_batches
-from kdtasks.learn.training.views import AugmentationParams, count_views, draw_view, labels_of
-from kdtasks.tasks.confusion import accuracy
+from kdtasks.learn.training.views import AugmentationParams, count_views, fill_view, labels_of
+from kdtasks.tasks.confusion import counted
 
 # Answers, float32, that are held in memory at a time.
 _CHUNK_BYTES = 128_000_000
@@ -67,7 +67,7 @@ def write_targets(
         )
     chunk = max(1, _CHUNK_BYTES // sum(answer.nbytes for answer in probe))
 
-    def shown(view: int, moved: np.ndarray) -> Iterator[tuple[Any, np.ndarray]]:
+    def shown(view: int) -> Iterator[tuple[Any, np.ndarray]]:
         """Yield rows of a view, and their images as the teacher sees them."""
         if training.seen is not None:
             size = (images.shape[1], images.shape[2])
@@ -76,7 +76,7 @@ def write_targets(
             )
             return
         for start in range(0, len(images), chunk):
-            yield slice(start, start + chunk), moved[start : start + chunk]
+            yield slice(start, start + chunk), view_file[view, start : start + chunk]
 
     # What a file holds, and type and shape of one view of it.
     files: dict[str, tuple[str, Any, tuple[int, ...]]] = {
@@ -108,21 +108,21 @@ def write_targets(
             for name, (_, kind, shape) in files.items()
         )
         for view in range(views):
-            moved, moved_labels = draw_view(
-                images, drawn_from, view=view, augmentation=augmentation
-            )
-            view_file[view], label_file[view] = moved, moved_labels
-            predicted = np.empty(labels.shape, np.int64)
-            for rows, seen in shown(view, moved):
+            drawn, right, total = (view_file[view], label_file[view]), 0, 0
+            fill_view(drawn, images, drawn_from, view=view, augmentation=augmentation)
+            for rows, seen in shown(view):
                 answers = teacher.answers(seen, rows)
                 halves = to_float16(answers, layers)
-                predicted[rows] = halves[0].argmax(axis=-1)
+                truth = np.asarray(label_file[view, rows])
+                truth = labels[first_labels(truth)] if is_mixed else truth
+                counts = counted(truth, training.no_label)
+                right += int(((halves[0].argmax(axis=-1) == truth) & counts).sum())
+                total += int(counts.sum())
                 if top_k is not None:
                     halves = (*pack_top_k(answers[0], top_k), *halves[1:])
                 for file, answer in zip(answer_files, halves, strict=True):
                     file[view, rows] = answer
-            truth = labels[first_labels(moved_labels)] if is_mixed else moved_labels
-            agreement.append(round(accuracy(predicted, truth, training.no_label), 6))
+            agreement.append(round(right / total if total else math.nan, 6))
             what = "its answers to them as they are" if training.answered else "labels"
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of {what}")
         for file in (view_file, label_file, *answer_files):

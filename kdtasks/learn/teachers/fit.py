@@ -10,6 +10,7 @@ import numpy as np
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.stacked_rows import rows_of
 from kdtasks.learn.teachers.class_order import column_choices, refuse_permuted
 from kdtasks.learn.teachers.formats import OpenedNetwork
 from kdtasks.learn.teachers.input_choice import choose, is_better
@@ -97,7 +98,7 @@ def _fit(
     class_names: Sequence[str],
     forms: Sequence[InputForm],
 ) -> Fit:
-    outputs = _outputs(source, network, images[judge.rows], forms)
+    outputs = _outputs(source, network, rows_of(images, judge.rows), forms)
     kind = kind_of(list(outputs.values()), params.output, source)
     places = judge.labels.shape[1:]
     logits = {form: at_places(class_logits(array, kind), places) for form, array in outputs.items()}

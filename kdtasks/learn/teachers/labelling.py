@@ -1,6 +1,7 @@
 """Labels of images that have none: the classes that a teacher finds likeliest."""
 
 import math
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from kdtasks.core.errors import TeacherError
 from kdtasks.data.prepared import PreparedDataset
+from kdtasks.data.stacked_rows import in_parts, new_array
 from kdtasks.data.teacher_images import teacher_images
 from kdtasks.learn.teachers.answers import import_answers
 from kdtasks.learn.teachers.imported import import_teacher
@@ -17,6 +19,14 @@ from kdtasks.tasks.registry import task_of
 
 # Images that are answered at a time, fewer where their logits, float32, take more than the bytes.
 _CHUNK, _CHUNK_BYTES = 2048, 128_000_000
+# Labels of a split that are held in memory; more are in a file.
+_MEMORY_MB = 100
+
+
+def images_at_once(dataset: PreparedDataset) -> int:
+    """Give how many images a teacher is asked about at a time, so that its logits can be held."""
+    shape = task_of(dataset.task).label_shape(dataset.image_shape)
+    return max(1, min(_CHUNK, _CHUNK_BYTES // (4 * dataset.num_classes * math.prod(shape))))
 
 
 def label_by_teacher(
@@ -34,8 +44,7 @@ def label_by_teacher(
         TeacherError: the teacher does not fit, or cannot answer all images.
     """
     found = {}
-    shape = task_of(dataset.task).label_shape(dataset.image_shape)
-    chunk = max(1, min(_CHUNK, _CHUNK_BYTES // (4 * dataset.num_classes * math.prod(shape))))
+    chunk = images_at_once(dataset)
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "teacher"
         if params.source == "logits":
@@ -47,13 +56,18 @@ def label_by_teacher(
         for split in dataset.answered:
             teacher = opened.about(dataset.names(split))
             images = teacher.seen(own_images, split, dataset.images(split))
-            labels = found[split] = np.array(dataset.labels(split))
+            waiting = dataset.labels(split)
+            labels = found[split] = new_array(
+                waiting.shape, waiting.dtype, memory_limit_mb=_MEMORY_MB
+            )
+            labels[...] = waiting
             for start in range(0, len(images), chunk):
                 rows = slice(start, start + chunk)
                 logits, *_ = teacher.answers(np.asarray(images[rows]), rows)
                 waits = labels[rows] == task_of(dataset.task).unanswered
                 labels[rows][waits] = logits.argmax(axis=-1)[waits]
-    given = np.unique(np.concatenate([np.unique(labels) for labels in found.values()]))
+    parts = chain.from_iterable(map(in_parts, found.values()))
+    given = np.unique(np.concatenate([np.unique(part) for part in parts]))
     classes = given[given != dataset.no_label]
     if len(classes) < 2:
         raise TeacherError(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import TrainingError
-from kdtasks.data.stacked_rows import StackedRows
+from kdtasks.data.stacked_rows import StackedRows, read_rows
 from kdtasks.learn.augmentations.mixing import TwoLabels, first_labels
 
 # exp(−60) is below what any sum of probabilities notices, and −60 is well within float16.
@@ -172,16 +172,20 @@ class TrainingExamples(Examples):
             yield self._take((rows + epoch - 1) % len(self.images), rows)
 
     def _take(self, views: Any, rows: Any) -> Block:
+        def read(array: Any) -> np.ndarray:
+            if not isinstance(array, np.memmap):
+                return array[views, rows]
+            flat = array.reshape(-1, *array.shape[2:])
+            return read_rows(flat, views * array.shape[1] + rows)
+
         logits = (
             np.zeros((*np.shape(rows), 0), np.float16)
             if self.teacher_logits is None
-            else self.teacher_logits[views, rows]
+            else read(self.teacher_logits)
         )
-        features = tuple(array[views, rows] for array in self.teacher_features)
+        features = tuple(map(read, self.teacher_features))
         weights = () if self.weights is None else (self.weights[views, rows],)
-        return block_of(
-            self.images[views, rows], self.labels[views, rows], logits, features, weights
-        )
+        return block_of(read(self.images), read(self.labels), logits, features, weights)
 
 
 def in_views(weights: np.ndarray | None, views: int) -> np.ndarray | None:

@@ -1,6 +1,6 @@
 """The training loop: blocks of many steps inside one compiled function."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,13 @@ from kdtasks.learn.training.monitor import (
 from kdtasks.learn.training.order import order_of
 from kdtasks.learn.training.settings import TrainParams
 from kdtasks.learn.training.step import Optimizer, compile_block, precision_scope
-from kdtasks.tasks.confusion import accuracy, by_class_scores, confusion_matrix, mean_iou
+from kdtasks.tasks.confusion import (
+    accuracy_of,
+    by_class_scores,
+    confusion_matrix,
+    counted,
+    mean_iou,
+)
 from kdtasks.tasks.task import MetricKey
 
 # Steps inside one call of the compiled function: calls then cost nothing, and progress is shown
@@ -155,6 +161,7 @@ def train(
         epochs=schedule.last_epoch,
         labels=label_counts(validation[1], int(model.network.outputs[-1].shape[-1]), ignore_label),
         class_names=schedule.class_names,
+        of_pixels=np.ndim(validation[1]) > 1,
         collapsed_epochs=state.collapsed_epochs,
     )
     reporter = EpochReporter(
@@ -192,9 +199,9 @@ def train(
         if counted:
             record["accuracy"] = correct / counted
         with optimizer.average.installed():
-            scores, predicted = _validate(predictor, *validation, ignore_label)
+            scores, answers = _validate(predictor, *validation, ignore_label)
         guard.check_loss(scores["validation_loss"], epoch=epoch, name="validation loss")
-        guard.check_predictions(predicted, epoch=epoch)
+        guard.check_predictions(answers, epoch=epoch)
         record |= scores
         if sample.logits.size and counted:
             record["teacher_agreement"] = agreed / counted
@@ -231,19 +238,35 @@ def _made_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
 def _validate(
     predictor: ForwardPass, images: Any, labels: Any, ignore_label: int | None
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Give loss and scores of the last exit, and the classes that it predicts."""
-    logits = predictor.logits(images)[-1]
-    predicted = logits.argmax(axis=-1)
+    """Give loss and scores of the last exit, and how often it answers each class, int [classes]."""
+    losses, counts = [], []
+    confusion: Any = 0
+    answers: Any = 0
+    for part in predictor.parts(len(images)):
+        logits, truth = predictor.logits(images[part])[-1], labels[part]
+        predicted, classes = logits.argmax(axis=-1), logits.shape[-1]
+        losses.append(float(LabelLossSum(ignore_label)(logits, truth)))
+        counts.append(int(np.count_nonzero(counted(truth, ignore_label))))
+        confusion = confusion + confusion_matrix(predicted, truth, classes, ignore_label)
+        answers = answers + np.bincount(predicted.ravel(), minlength=classes)
     record = {
-        "validation_loss": float(LabelLossSum(ignore_label)(logits, labels)),
-        "validation_accuracy": round(accuracy(predicted, labels, ignore_label), 6),
+        "validation_loss": mean_loss(losses, counts),
+        "validation_accuracy": accuracy_of(confusion),
     }
-    confusion = confusion_matrix(predicted, labels, logits.shape[-1], ignore_label)
     scores = (
         {"mean_iou": mean_iou(confusion)} if np.ndim(labels) > 1 else by_class_scores(confusion)
     )
     record |= {f"validation_{key}": score for key, score in scores.items()}
-    return record, predicted
+    return record, answers
+
+
+def mean_loss(losses: Sequence[float], counts: Sequence[int]) -> float:
+    """Give the loss of all rows from that of each part; one part's stays as it is, to the bit.
+
+    Args:
+        counts: labels of each part that count.
+    """
+    return losses[0] if len(losses) == 1 else float(np.average(losses, weights=counts))
 
 
 def _reset_random_layers(model: MultiExitModel, seed: int, epoch: int) -> None:

@@ -38,6 +38,9 @@ _STEPS = 100
 # A loss that has fallen by less, as a fraction of the first epoch's, has as good as not fallen.
 _FALL = 0.01
 
+# Labels that are counted at a time.
+_AT_ONCE = 1024
+
 # What accuracy hides of rare classes, from which on it is told.
 _HIDDEN = 0.05
 
@@ -66,6 +69,7 @@ class CollapseGuard:
         steps: of an epoch.
         epochs: of the run.
         class_names: of each class; () numbers them.
+        of_pixels: whether pixels are predicted.
         collapsed_epochs: such epochs right before; a run that resumes from a checkpoint is stopped
             where one that never stopped would have been.
     """
@@ -76,6 +80,7 @@ class CollapseGuard:
     epochs: int
     class_names: Sequence[str] = ()
     collapsed_epochs: int = 0
+    of_pixels: bool = False
 
     def check_loss(self, loss: float, *, epoch: int, name: str = "loss") -> None:
         """Raise TrainingError if the loss is not finite."""
@@ -85,26 +90,25 @@ class CollapseGuard:
                 "images and labels that are not what they seem in data/prepared/dataset.json"
             )
 
-    def check_predictions(self, predicted: np.ndarray, *, epoch: int) -> None:
+    def check_predictions(self, counts: np.ndarray, *, epoch: int) -> None:
         """Raise TrainingError if too many epochs in a row predicted a single class.
 
         A mask of one class may have a stray pixel in ten thousand of another.
 
         Args:
-            predicted: integers of any shape, the classes predicted on the validation split.
+            counts: int [classes], how often each was predicted on the validation split.
         """
-        counts = np.bincount(np.ravel(predicted), minlength=len(self.labels))
         fraction = counts.max() / counts.sum()
-        collapsed = len(self.labels) > 1 and fraction >= (1 if predicted.ndim == 1 else _NEARLY_ALL)
+        collapsed = len(self.labels) > 1 and fraction >= (_NEARLY_ALL if self.of_pixels else 1)
         self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
         if self.collapsed_epochs >= self.patience:
             first, answer = epoch - self.collapsed_epochs + 1, int(counts.argmax())
             what, rest, before = "every validation image", "", ""
             labels = dict(enumerate(self.labels))
-            if predicted.ndim == 1 and is_uneven(labels) and labels[answer] == max(self.labels):
+            if not self.of_pixels and is_uneven(labels) and labels[answer] == max(self.labels):
                 what += f", of which {plain(percent(labels[answer] / sum(self.labels)))} are of it"
                 before = _FOR_RARE
-            if predicted.ndim > 1:
+            if self.of_pixels:
                 what, rest = f"{fraction:.2%} of the validation pixels", _FOR_MASKS
             if (steps := self.collapsed_epochs * self.steps) < _STEPS:
                 rest += (
@@ -127,8 +131,10 @@ class CollapseGuard:
 
 def label_counts(labels: Any, classes: int, ignore_label: int | None) -> tuple[int, ...]:
     """Count the images, or pixels, of each class: [classes]."""
-    labels = np.asarray(labels)
-    found = np.bincount(labels[counted(labels, ignore_label)], minlength=classes)
+    found = np.zeros(classes, np.int64)
+    for start in range(0, len(labels), _AT_ONCE):
+        part = np.asarray(labels[start : start + _AT_ONCE])
+        found += np.bincount(part[counted(part, ignore_label)], minlength=classes)
     return tuple(found.tolist())
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kdtasks.data.stacked_rows import StackedRows
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.views import AugmentationParams, count_views, draw_views
 
@@ -55,11 +56,16 @@ def repetition_of(
     return cycles, augmentation.model_copy(update={"views": views})
 
 
-def in_cycles(drawn: np.ndarray, cycles: int, epoch_size: int) -> np.ndarray:
+def in_cycles(drawn: Any, cycles: int, epoch_size: int) -> Any:
     """Show what belongs to views, [V, N, …], one behind the other: [cycles, epoch_size, …].
 
-    One view alone, where nothing is augmented, is repeated.
+    One view alone, where nothing is augmented, is repeated, without a copy of it.
     """
-    flat, shown = drawn.reshape(-1, *drawn.shape[2:]), cycles * epoch_size
-    flat = flat[:shown] if len(flat) >= shown else np.resize(flat, (shown, *flat.shape[1:]))
-    return flat.reshape(cycles, epoch_size, *flat.shape[1:])
+    views, count = drawn.shape[:2]
+    places = np.resize(np.arange(views * count), (cycles, epoch_size))
+    if isinstance(drawn, StackedRows):
+        return drawn.take((places // count, places % count))
+    flat = drawn.reshape(-1, *drawn.shape[2:])
+    if len(flat) < places.size:
+        return StackedRows((flat, places))
+    return flat[: places.size].reshape(*places.shape, *flat.shape[1:])

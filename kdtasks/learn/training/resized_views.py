@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from kdtasks.core.reproducibility import generator
+from kdtasks.data.stacked_rows import read_rows
 from kdtasks.learn.augmentations import Size
 from kdtasks.learn.training.views import (
-    BATCH,
     AugmentationParams,
-    draw_transforms,
+    batches_of_view,
     labels_of,
     mix,
     move,
@@ -59,7 +58,7 @@ class ViewsAlike:
             transforms = rescaled(transforms, self.size, self.images.shape[1:3])
         if np.ndim(labels) > 1:
             labels = np.zeros((len(rows), *self.images.shape[1:3]), labels.dtype)
-        moved, mixed = move(self.images[rows], labels, transforms)
+        moved, mixed = move(read_rows(self.images, rows), labels, transforms)
         mix(moved, mixed, batches, self._larger, purpose, numbers)
         return moved
 
@@ -89,15 +88,9 @@ def view_in_batches(
     Yields:
         rows, and the images of these rows.
     """
-    count, numbers = len(images), (augmentation.seed, view)
-    labels = labels_of(labels, augmentation)
+    labels, numbers = labels_of(labels, augmentation), (augmentation.seed, view)
     alike = ViewsAlike(images, size, augmentation)
-    order, transforms = np.arange(count), None
-    if is_moved := view > 0 and bool(augmentation.transforms):
-        order = generator("views in batches", *numbers).permutation(count)
-        transforms = draw_transforms((count, *size), generator("views", *numbers), augmentation)
-    for number, start in enumerate(range(0, count, BATCH)):
-        rows = order[start : start + BATCH]
-        motion = None if transforms is None else transforms[rows]
-        batches = {number: np.arange(len(rows))} if is_moved else {}
-        yield rows, alike.moved(rows, labels[rows], motion, batches, "views", numbers)
+    for rows, motion, batch in batches_of_view(
+        (len(images), *size), view=view, augmentation=augmentation, shuffled=True
+    ):
+        yield rows, alike.moved(rows, labels[rows], motion, batch, "views", numbers)

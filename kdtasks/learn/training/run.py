@@ -190,5 +190,7 @@ def exit_scores(
 ) -> ExitScores:
     """Return the scores of every exit on labelled images or pixels."""
     tally = ExitConfusions(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
-    tally.add(ForwardPass(model).classes(images), labels)
+    predictor = ForwardPass(model)
+    for part in predictor.parts(len(images)):
+        tally.add(predictor.classes(images[part]), labels[part])
     return tally.scores()

@@ -16,17 +16,18 @@ from kdtasks.learn.teachers.answers import import_answers
 from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.imported import import_teacher
+from kdtasks.learn.teachers.labelling import images_at_once
 from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.teachers.trained_on import TrainedOn
 from kdtasks.learn.training.examples import TrainingExamples, in_views
-from kdtasks.learn.training.loop import TrainingSchedule
+from kdtasks.learn.training.loop import TrainingSchedule, mean_loss
 from kdtasks.learn.training.monitor import mean_history, write_history
 from kdtasks.learn.training.run import TrainedNetwork, TrainingRun, run_training, write_trained
 from kdtasks.learn.training.settings import TrainingSetup
 from kdtasks.learn.training.trend import trend_of
 from kdtasks.learn.training.views import AugmentationParams, draw_views
-from kdtasks.tasks.confusion import ExitConfusions
+from kdtasks.tasks.confusion import ExitConfusions, counted
 from kdtasks.tasks.registry import metric_of, task_of
 
 NAME = "teacher"
@@ -101,8 +102,12 @@ def _import(
         import_teacher(paths.teacher, settings, dataset, own)
     teacher = open_teacher(paths.teacher).about(dataset.names("validation"))
     seen = teacher.seen(paths.teacher_images, "validation", dataset.images("validation"))
-    logits, *_ = teacher.answers(seen, slice(None))
-    reached = _scores(logits, dataset)
+    tally, labels, chunk = _tally(dataset), dataset.labels("validation"), images_at_once(dataset)
+    for start in range(0, len(seen), chunk):
+        rows = slice(start, start + chunk)
+        logits, *_ = teacher.answers(seen[rows], rows)
+        tally.add([logits.argmax(axis=-1)], labels[rows])
+    reached = tally.scores()
     labels_from = dataset.labels_from("validation")
     if labels_from:
         print("imported teacher: its own answers stand in the place of labels")
@@ -125,10 +130,17 @@ def _write_ensemble(
     paths: ProjectPaths,
 ) -> None:
     images, labels = dataset.images("validation"), dataset.labels("validation")
-    logits = [ForwardPass(member.model).logits(images)[-1] for member in members.values()]
-    together = mean_logits(logits)
-    reached, *each = (_scores(some, dataset) for some in (together, *logits))
-    loss = LabelLossSum(dataset.ignore_label)(together, labels)
+    passes = [ForwardPass(member.model) for member in members.values()]
+    tallies = [_tally(dataset) for _ in range(1 + len(passes))]
+    losses, counts = [], []
+    for part in passes[0].parts(len(images)):
+        logits = [run.logits(images[part])[-1] for run in passes]
+        logits.insert(0, mean_logits(logits))
+        for tally, some in zip(tallies, logits, strict=True):
+            tally.add([some.argmax(axis=-1)], labels[part])
+        losses.append(float(LabelLossSum(dataset.ignore_label)(logits[0], labels[part])))
+        counts.append(int(np.count_nonzero(counted(labels[part], dataset.ignore_label))))
+    reached, *each = (tally.scores() for tally in tallies)
     print(
         f"ensemble of {len(members)}: validation {_told(setup, dataset, reached)}, its members "
         + ", ".join(f"{scores.score(setup.metric):.2%}" for scores in each)
@@ -142,7 +154,7 @@ def _write_ensemble(
     write_history(paths.plot(NAME), history)
     schedule = trained[0].run.schedule
     Training(
-        validation=TrainedScores(**reached.present(), loss=round(float(loss), 6)),
+        validation=TrainedScores(**reached.present(), loss=round(mean_loss(losses, counts), 6)),
         parameters=sum(member.model.count_parameters() for member in trained),
         macs=(sum(member.model.macs()[-1] for member in trained),),
         epochs=schedule.last_epoch,
@@ -161,11 +173,9 @@ def _write_ensemble(
         member.forget()
 
 
-def _scores(logits: np.ndarray, dataset: PreparedDataset) -> ExitScores:
-    """Every score on the validation split that a student's training has, too."""
-    tally = ExitConfusions(dataset.num_classes, ignore_label=dataset.ignore_label)
-    tally.add([logits.argmax(axis=-1)], dataset.labels("validation"))
-    return tally.scores()
+def _tally(dataset: PreparedDataset) -> ExitConfusions:
+    """Counts for every score on the validation split that a student's training has, too."""
+    return ExitConfusions(dataset.num_classes, ignore_label=dataset.ignore_label)
 
 
 def _told(setup: TrainingSetup, dataset: PreparedDataset, scores: ExitScores) -> str:

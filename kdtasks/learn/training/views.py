@@ -6,37 +6,21 @@ logits be cached, and lets the student from scratch train on exactly the images 
 """
 
 import math
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field, model_validator
 
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Count, Index, Section
+from kdtasks.data.stacked_rows import new_array, read_rows, rows_of, written_anywhere
 from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, Motion, augmentations
 from kdtasks.learn.augmentations.mixing import Mixing, TwoLabels, two_labels
 from kdtasks.learn.augmentations.presets import preset_or_list
-from kdtasks.learn.training.examples import Block, Examples, block_of, rows_of_blocks
 from kdtasks.learn.training.warp import warp
 
 BATCH = 512
-
-# Steps in a block at most: the teacher's answers to a block are what Ctrl-C waits for.
-_STEPS_PER_BLOCK = 16
-
-# From uint8 [N, height, width, channels] to logits and hidden features, each float16 [N, …].
-Answer = Callable[[np.ndarray], tuple[np.ndarray, ...]]
-
-# Gives images in the teacher's own size, as of `ViewsAlike.moved`.
-Seen = Callable[
-    [np.ndarray, np.ndarray, np.ndarray | None, Mapping[int, np.ndarray], str, tuple[int, ...]],
-    np.ndarray,
-]
 
 Kind = TypeVar("Kind", bound=Augmentation)
 
@@ -84,15 +68,57 @@ def draw_view(
         view: number of the view; view 0 is the images as they are.
     """
     labels = labels_of(labels, augmentation)
-    if view == 0 or not augmentation.transforms:
-        return np.asarray(images), np.asarray(labels)
+    drawn = np.empty(images.shape, np.uint8), np.empty(labels.shape, labels.dtype)
+    fill_view(drawn, images, labels, view=view, augmentation=augmentation)
+    return drawn
+
+
+def fill_view(
+    drawn: tuple[np.ndarray, np.ndarray],
+    images: Any,
+    labels: Any,
+    *,
+    view: int,
+    augmentation: AugmentationParams,
+) -> None:
+    """Draw a view into arrays, a batch at a time: neither they nor the images need be in memory.
+
+    Args:
+        drawn: arrays of the shapes of images and labels.
+        images, labels, view: as of `draw_view`.
+    """
+    labels, shape = labels_of(labels, augmentation), images.shape[:3]
+    with written_anywhere(drawn[0]), written_anywhere(drawn[1]):
+        for rows, motion, batch in batches_of_view(shape, view=view, augmentation=augmentation):
+            moved, moved_labels = move(read_rows(images, rows), labels[rows], motion)
+            mix(moved, moved_labels, batch, augmentation, "views", (augmentation.seed, view))
+            drawn[0][rows], drawn[1][rows] = moved, moved_labels
+
+
+def batches_of_view(
+    shape: tuple[int, int, int],
+    *,
+    view: int,
+    augmentation: AugmentationParams,
+    shuffled: bool = False,
+) -> Iterator[tuple[np.ndarray, np.ndarray | None, Mapping[int, np.ndarray]]]:
+    """Yield rows of a view, how each moves, and the batch that is mixed, as for `mix`.
+
+    Args:
+        shape: number of images, their height and width.
+        view: as of `draw_view`.
+        shuffled: keep the order of what is mixed where nothing is; else rows come as they lie.
+    """
     numbers = (augmentation.seed, view)
-    transforms = draw_transforms(images.shape[:3], generator("views", *numbers), augmentation)
-    images, labels = move(images, labels, transforms)
-    order = generator("views in batches", *numbers).permutation(len(images))
-    batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
-    mix(images, labels, dict(enumerate(batches)), augmentation, "views", numbers)
-    return images, labels
+    order, transforms = np.arange(shape[0]), None
+    if is_varied := view > 0 and bool(augmentation.transforms):
+        transforms = draw_transforms(shape, generator("views", *numbers), augmentation)
+        if shuffled or augmentation.chosen(Batch):
+            order = generator("views in batches", *numbers).permutation(shape[0])
+    for number, start in enumerate(range(0, shape[0], BATCH)):
+        rows = order[start : start + BATCH]
+        motion = None if transforms is None else transforms[rows]
+        yield rows, motion, {number: np.arange(len(rows))} if is_varied else {}
 
 
 def labels_of(labels: Any, augmentation: AugmentationParams) -> Any:
@@ -166,115 +192,29 @@ def draw_views(
     augmentation: AugmentationParams,
     *,
     memory_limit_mb: float = math.inf,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Any, Any]:
     """Return all views, uint8 [V, N, height, width, channels], and their labels [V, N, …].
 
+    A single view is the images themselves, which are not copied where they are not in memory.
+
     Args:
-        memory_limit_mb: views beyond this are kept in an unnamed file, which the system removes
-            once they are no longer used.
+        memory_limit_mb: views beyond this are kept in a file, as of `new_array`.
     """
-    labels = labels_of(labels, augmentation)
-    views = count_views(augmentation)
-    megabytes = views * (images.nbytes + labels.nbytes) / 1e6
-    create = np.empty if megabytes <= memory_limit_mb else _unnamed_file
-    all_images = create((views, *images.shape), np.uint8)
-    all_labels = create((views, *labels.shape), labels.dtype)
+    labels, views = labels_of(labels, augmentation), count_views(augmentation)
+    if views == 1:
+        rows = np.arange(len(images))[np.newaxis]
+        return rows_of(images, rows), rows_of(labels, rows)
+    limit = (
+        memory_limit_mb if views * (images.nbytes + labels.nbytes) / 1e6 <= memory_limit_mb else 0
+    )
+    all_images = new_array((views, *images.shape), np.uint8, memory_limit_mb=limit)
+    all_labels = new_array((views, *labels.shape), labels.dtype, memory_limit_mb=limit)
     for view in range(views):
-        all_images[view], all_labels[view] = draw_view(
-            images, labels, view=view, augmentation=augmentation
-        )
+        drawn = all_images[view], all_labels[view]
+        fill_view(drawn, images, labels, view=view, augmentation=augmentation)
     return all_images, all_labels
 
 
 def count_views(augmentation: AugmentationParams) -> int:
     """Number of different views: one where nothing is augmented."""
     return augmentation.views if augmentation.transforms else 1
-
-
-def _unnamed_file(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
-
-
-def no_answer(images: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Logits of no class, where nothing is distilled."""
-    return (np.zeros((len(images), 0), np.float16),)
-
-
-@dataclass(frozen=True)
-class OnlineExamples(Examples):
-    """The training split in a new view for every epoch, a function of seeds and epoch alone.
-
-    The student sees the very view that the teacher answers to; without a teacher it sees the same
-    views, so that a student from scratch is compared fairly.
-
-    Attributes:
-        images: uint8 [N, height, width, channels], in memory or memory-mapped.
-        labels: integers [N], or masks [N, height, width].
-        augmentation: how views are drawn.
-        seed: the student's; every seed sees views of its own.
-        answer: the teacher's.
-        epoch_size: images an epoch, of which each is then shown more than once; None is all once.
-        weights: float32 [N], how much each label counts; None where all do alike.
-        seen: gives the teacher the same views of its own images; None: it sees the student's.
-    """
-
-    augmentation: AugmentationParams
-    seed: int
-    answer: Answer = no_answer
-    epoch_size: int | None = None
-    weights: np.ndarray | None = None
-    seen: Seen | None = None
-
-    @property
-    def num_examples(self) -> int:
-        """Images an epoch."""
-        return self.epoch_size or len(self.images)
-
-    @cached_property
-    def sample(self) -> Block:
-        """The first example as it is; the teacher is asked once for its answers."""
-        labels = labels_of(self.labels[:1], self.augmentation)
-        first = np.asarray(self.images[:1])
-        if self.seen:
-            first = self.seen(np.arange(1), labels, None, {}, "", ())
-        logits, *features = (array[0] for array in self.answer(first))
-        weights = () if self.weights is None else (self.weights[0],)
-        return block_of(self.images[0], labels[0], logits, features, weights)
-
-    def shown_labels(self, epoch: int) -> NDArray[np.integer]:
-        """Give the labels of the images that an epoch shows."""
-        return np.asarray(self.labels)[self._shown(epoch, np.arange(self.num_examples))]
-
-    def _shown(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Give the images that an epoch shows at some places of its images."""
-        return ((epoch - 1) * self.num_examples + places) % len(self.images)
-
-    def blocks(
-        self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
-    ) -> Iterator[Block]:
-        """Yield an epoch in blocks of whole batches; arguments as in `Examples`."""
-        numbers = (self.augmentation.seed, self.seed, epoch)
-        rng = generator("fresh views", *numbers)
-        shape = (self.num_examples, *self.images.shape[1:3])
-        transforms = draw_transforms(shape, rng, self.augmentation)
-        step = 0
-        for rows in rows_of_blocks(order, batch_size, min(steps_per_block, _STEPS_PER_BLOCK)):
-            flat = rows.ravel()
-            motion = None if transforms is None else transforms[flat]
-            chosen = self._shown(epoch, flat)
-            unmoved = labels_of(self.labels[chosen], self.augmentation)
-            images, labels = move(self.images[chosen], unmoved, motion)
-            places = np.arange(rows.size).reshape(rows.shape)
-            steps = dict(enumerate(places, start=step))
-            mix(images, labels, steps, self.augmentation, "fresh views", numbers)
-            step += len(rows)
-            asked = images
-            if self.seen:
-                asked = self.seen(chosen, unmoved, motion, steps, "fresh views", numbers)
-            images, labels, logits, *features = (
-                array.reshape(*rows.shape, *array.shape[1:])
-                for array in (images, labels, *self.answer(asked))
-            )
-            weights = () if self.weights is None else (self.weights[chosen].reshape(rows.shape),)
-            yield block_of(images, labels, logits, features, weights)

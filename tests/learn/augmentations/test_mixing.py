@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from kdtasks.learn.augmentations.cutmix import CutMix
 from kdtasks.learn.augmentations.mixing import Mixing, TwoLabels, first_labels, two_labels
 from kdtasks.learn.augmentations.mixup import Mixup
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_view, labels_of
+from kdtasks.learn.training.online import OnlineExamples
+from kdtasks.learn.training.views import AugmentationParams, draw_view, labels_of
 from tests.tools.known_numbers import Known
 
 BOTH = AugmentationParams(views=2, transforms=(Mixup(probability=0.5), CutMix()))

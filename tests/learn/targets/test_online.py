@@ -19,7 +19,8 @@ from kdtasks.learn.targets.files import answer_files
 from kdtasks.learn.targets.open import open_targets
 from kdtasks.learn.targets.write import write_online
 from kdtasks.learn.teachers.teacher import open_teacher
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
+from kdtasks.learn.training.online import OnlineExamples
+from kdtasks.learn.training.views import AugmentationParams
 from tests.tools.datasets import dataset_of
 
 DRAW = np.random.default_rng(2)

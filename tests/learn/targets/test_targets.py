@@ -1,6 +1,7 @@
 """The teacher's targets on disk."""
 
 import shutil
+import tracemalloc
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.records.data import Features, Targets
-from kdtasks.data.labels import training_set
+from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.learn.augmentations.cutmix import CutMix
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.mixup import Mixup
@@ -64,6 +65,23 @@ def read(folder: Path, *layers: str) -> TrainingExamples:
     examples = open_targets(folder, TRAINING, seed=0, layers=layers)
     assert isinstance(examples, TrainingExamples)
     return examples
+
+
+def test_more_images_take_no_more_memory(tmp_path: Path):
+    mixing = AUGMENTATION.model_copy(update={"transforms": (*AUGMENTATION.transforms, Mixup())})
+    teacher = Teacher(lambda images: [np.zeros((len(images), 3), np.float32)], None, None)
+    peaks = []
+    for count in (512, 1536):
+        np.save(tmp_path / "images.npy", np.zeros((count, 64, 64, 1), np.uint8))
+        images = np.load(tmp_path / "images.npy", mmap_mode="r")
+        labels, rows = np.zeros(count, np.int32), np.arange(count)
+        training = TrainingSet(images, labels, rows, -1, None)
+        tracemalloc.start()
+        write_targets(tmp_path / "targets", teacher, training, augmentation=mixing)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # a thousand images of 4096 bytes more: what is drawn for each is below 64 numbers of 8 bytes
+    assert peaks[1] - peaks[0] < 1024 * 64 * 8
 
 
 def test_what_is_written_is_what_is_read(tmp_path: Path):

@@ -14,7 +14,8 @@ from kdtasks.learn.objectives.objective import LabelObjective
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import Block
 from kdtasks.learn.training.loop import TrainingSchedule
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, no_answer
+from kdtasks.learn.training.online import OnlineExamples, no_answer
+from kdtasks.learn.training.views import AugmentationParams
 
 Run = Callable[..., Any]
 

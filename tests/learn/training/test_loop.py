@@ -11,6 +11,10 @@ import pytest
 
 from kdtasks.core.errors import TrainingError
 from kdtasks.learn.losses.distillation.dkd import DKD
+from kdtasks.learn.networks import inference
+from kdtasks.learn.networks.build import build
+from kdtasks.learn.networks.cnn import CNN
+from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
@@ -20,6 +24,7 @@ from kdtasks.learn.objectives.hints import HintParams
 from kdtasks.learn.objectives.objective import LabelObjective
 from kdtasks.learn.schedules.cosine import Cosine
 from kdtasks.learn.schedules.gap import Gap
+from kdtasks.learn.training import loop
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.loop import TrainingSchedule
@@ -99,6 +104,20 @@ def test_streamed_equals_in_memory(
     in_memory = run(examples=mapped, objective=objective)
     assert streamed.weights == in_memory.weights
     assert streamed.history == in_memory.history
+
+
+def test_validation_in_parts_gives_the_same_scores(
+    validation: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+):
+    model = build(CNN(filters=(4,)), input_shape=(8, 8, 1), num_classes=3)
+    predictor = ForwardPass(model, batch_size=8)
+    whole, answers = loop._validate(predictor, *validation, None)
+    monkeypatch.setattr(inference, "_PART_BYTES", 1)  # less than a pass, which is a part then
+    assert len(list(predictor.parts(len(validation[0])))) > 2
+    scores, counts = loop._validate(predictor, *validation, None)
+    assert scores.pop("validation_loss") == pytest.approx(whole.pop("validation_loss"), rel=1e-6)
+    assert scores == whole
+    assert counts.tolist() == answers.tolist()
 
 
 def test_blocks_of_large_images_are_shorter_and_the_bits_the_same(

@@ -12,7 +12,8 @@ from kdtasks.learn.augmentations.mixing import TwoLabels, two_labels
 from kdtasks.learn.augmentations.mixup import Mixup
 from kdtasks.learn.objectives.objective import LabelObjective
 from kdtasks.learn.training.examples import TrainingExamples
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_views
+from kdtasks.learn.training.online import OnlineExamples
+from kdtasks.learn.training.views import AugmentationParams, draw_views
 from tests.learn.training.conftest import noisy_quadrants
 
 Run = Callable[..., Any]

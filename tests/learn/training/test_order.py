@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from kdtasks.core.reproducibility import generator
 from kdtasks.learn.training.examples import TrainingExamples
+from kdtasks.learn.training.online import OnlineExamples
 from kdtasks.learn.training.order import balanced_order, order_of
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples
+from kdtasks.learn.training.views import AugmentationParams
 
 LABELS = np.array([0] * 7 + [1] * 2 + [-1] * 3, np.int32)
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.learn.augmentations.rotation import Rotation
+from kdtasks.learn.training.online import OnlineExamples
 from kdtasks.learn.training.repetition import LEAST_VIEWS, repeated_examples
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_views
+from kdtasks.learn.training.views import AugmentationParams, draw_views
 
 MOVING = AugmentationParams(views=3, transforms=(Rotation(degrees=20.0),))
 

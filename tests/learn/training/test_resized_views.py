@@ -11,8 +11,9 @@ from kdtasks.learn.augmentations.mixup import Mixup
 from kdtasks.learn.augmentations.random_crop import RandomCrop
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
+from kdtasks.learn.training.online import OnlineExamples
 from kdtasks.learn.training.resized_views import ViewsAlike, view_in_batches
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_view
+from kdtasks.learn.training.views import AugmentationParams, draw_view
 from kdtasks.learn.training.warp import rescaled, warp
 
 DRAW = np.random.default_rng(0)

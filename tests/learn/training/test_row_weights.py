@@ -22,8 +22,9 @@ from kdtasks.learn.targets.write import write_targets
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples, in_views
 from kdtasks.learn.training.loop import TrainingSchedule
+from kdtasks.learn.training.online import OnlineExamples
 from kdtasks.learn.training.repetition import repeated_examples
-from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_views
+from kdtasks.learn.training.views import AugmentationParams, draw_views
 from tests.tools.datasets import dataset_of
 
 Run = Callable[..., Any]

@@ -2,23 +2,34 @@
 
 import dataclasses
 import hashlib
+import tracemalloc
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kdtasks.core.reproducibility import generator
+from kdtasks.data.stacked_rows import StackedRows
 from kdtasks.learn.augmentations import Augmentation, Motion
+from kdtasks.learn.augmentations.cutmix import CutMix
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
+from kdtasks.learn.augmentations.mixup import Mixup
+from kdtasks.learn.augmentations.noise import Noise
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.augmentations.zoom import Zoom
+from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.views import (
     AugmentationParams,
     count_views,
     draw_transforms,
     draw_view,
     draw_views,
+    labels_of,
+    mix,
+    move,
 )
 
 DRAW = np.random.default_rng(0)
@@ -57,6 +68,73 @@ def test_view_0_is_the_images_as_they_are():
 def test_a_view_is_the_same_whenever_it_is_drawn():
     first, again = (draw_view(IMAGES, LABELS, view=2, augmentation=ALL)[0] for _ in range(2))
     np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_a_view_drawn_in_batches_is_that_of_all_images_at_once(tmp_path: Path, mixed: bool):
+    chosen = (*ALL.transforms, *([Noise(), Mixup(), CutMix()] if mixed else []))
+    augmentation = ALL.model_copy(update={"transforms": chosen, "seed": 5})
+    images = DRAW.integers(0, 256, (1100, 6, 5, 3), dtype=np.uint8)
+    labels = labels_of(np.arange(1100), augmentation)
+    np.save(tmp_path / "images.npy", images)
+    drawn = draw_view(
+        np.load(tmp_path / "images.npy", mmap_mode="r"), labels, view=2, augmentation=augmentation
+    )
+    transforms = draw_transforms(images.shape[:3], generator("views", 5, 2), augmentation)
+    whole = move(images, labels, transforms)
+    order = generator("views in batches", 5, 2).permutation(1100)
+    batches = {number: order[number * 512 :][:512] for number in range(3)}
+    mix(*whole, batches, augmentation, "views", (5, 2))
+    for found, expected in zip(drawn, whole, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Bytes that Python and NumPy hold at most while something is done."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_more_images_take_no_more_memory(tmp_path: Path):
+    mixing = ALL.model_copy(update={"views": 2, "transforms": (*ALL.transforms, Mixup())})
+    peaks = []
+    for count in (512, 1536):
+        np.save(tmp_path / "images.npy", np.zeros((count, 64, 64, 1), np.uint8))
+        images = np.load(tmp_path / "images.npy", mmap_mode="r")
+        labels = np.zeros(count, np.int32)
+        draw = partial(draw_views, images, labels, mixing, memory_limit_mb=0)
+        peaks.append(peak_of(draw))
+    # a thousand images of 4096 bytes more: what is drawn for each is below 64 numbers of 8 bytes
+    assert peaks[1] - peaks[0] < 1024 * 64 * 8
+
+
+def test_a_single_view_is_the_file_itself(tmp_path: Path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    images = np.load(tmp_path / "images.npy", mmap_mode="r")
+    drawn, _ = draw_views(images, LABELS, AugmentationParams())
+    assert isinstance(drawn, StackedRows)
+    np.testing.assert_array_equal(drawn, IMAGES[np.newaxis])
+    np.save(tmp_path / "labels.npy", LABELS)
+    labels = np.load(tmp_path / "labels.npy", mmap_mode="r")
+    examples = TrainingExamples(*draw_views(images, labels, AugmentationParams()))
+    assert (examples.sample.images.shape, examples.sample.labels.shape) == ((9, 9, 3), ())
+    in_memory = examples.in_memory()
+    assert isinstance(in_memory.images, np.ndarray)
+    order = DRAW.permutation(20)
+    for streamed, held in zip(
+        *(
+            each.blocks(epoch=2, order=order, batch_size=3, steps_per_block=4)
+            for each in (examples, in_memory)
+        ),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(streamed.images, held.images)
+        np.testing.assert_array_equal(streamed.labels, held.labels)
+    assert examples.shown_labels(2).tolist() == LABELS.tolist()
 
 
 def test_views_and_seeds_differ():
@@ -245,7 +323,8 @@ EXTENSION = '''
 SCRIPT = """
     import numpy as np
 
-    from kdtasks.learn.training.views import AugmentationParams, OnlineExamples, draw_view
+    from kdtasks.learn.training.online import OnlineExamples
+    from kdtasks.learn.training.views import AugmentationParams, draw_view
 
     images = np.full((600, 4, 4, 1), 200, np.uint8)
     images += np.arange(4, dtype=np.uint8)[:, None, None]
