@@ -20,7 +20,7 @@ from kdtasks.data.leaks import Pieces, find_leaks
 from kdtasks.data.prepared import ADVICE, NAMES, UNLABELLED, read_names
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.spool import Spool, transformed
+from kdtasks.data.spool import Spool
 from kdtasks.data.stacked_rows import StackedRows, rows_of, write_rows
 from kdtasks.edge.decoder import Decoder, quiet_decoding
 from kdtasks.edge.pixel_budget import PixelBudget
