@@ -62,5 +62,5 @@ def _part(part: type[records.Part]) -> str:
 
 def _type(annotation: object) -> str:
     name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    plain = re.sub(r"\b(?:\w+\.)+(?=\w)", "", name).replace("|", "\\|")
-    return f"`{plain}`"
+    plain = re.sub(r"\b(?:\w+\.)+(?=\w)", "", name)
+    return f"`{plain.replace('None', 'null').replace(' | ', ' or ')}`"
