@@ -17,6 +17,8 @@ from kdtasks.cli.search import run_search
 from kdtasks.orchestrate.search.summary import FOLDER
 from tests.tools.records import latency
 
+pytestmark = pytest.mark.usefixtures("warm_commands")
+
 
 def summary(project: Path) -> dict[str, Any]:
     content = json.loads((project / FOLDER / "search.json").read_text(encoding="utf-8"))
