@@ -117,7 +117,7 @@ def _measure(model: Classifier, rounds: int) -> Figures:
             segments.run(index)
 
     bare = Chain(open_interpreter(content), keys)
-    one = {
+    one: dict[str, Way] = {
         "invoke": _invoke(bare),
         **{key: partial(_invoke_one, bare, index) for index, key in enumerate(keys)},
         "without XNNPACK": _invoke(Chain(_plain_interpreter(content), keys)),
