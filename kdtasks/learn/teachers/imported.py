@@ -37,7 +37,7 @@ def import_teacher(
     source = network_in(Path(params.path))
     network = open_apart(source)
     _check_input(source, network.input_shape, images.shape[1:], params.input)
-    _check_outputs(source, network.output_shape, images.shape[1:3] if own else None, dataset)
+    check_outputs(source, network.output_shape, images.shape[1:3] if own else None, dataset)
     check_overlap(Path(params.path), dataset)
     # One image, before many: a graph that loops is found out sooner.
     run_in_batches(network, images[:1], forms_of(params.input, images.shape[-1])[0])
@@ -127,10 +127,19 @@ def _check_input(
     )
 
 
-def _check_outputs(
+def check_outputs(
     source: Path, gives: _Shape, own_size: _Shape | None, dataset: PreparedDataset
 ) -> None:
-    """Refuse a network whose answers are of another kind; masks are of the size of its images."""
+    """Refuse a network whose answers are of another kind; masks are of the size of its images.
+
+    Args:
+        source: of the network, for errors.
+        gives: shape of its answer to an image.
+        own_size: height and width of its images; None are those of the dataset.
+
+    Raises:
+        TeacherError: what it gives, and what is wanted.
+    """
     wanted = tuple(dataset.labels("validation").shape[1:])
     if wanted and own_size:
         wanted = tuple(own_size)
