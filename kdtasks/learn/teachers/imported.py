@@ -80,13 +80,17 @@ def import_teacher(
 def _check_better_than_guessing(
     fit: Fit, judge: Judge, source: Path, params: TeacherParams
 ) -> None:
-    reached = fit.figures[fit.form][1]
+    reached, guess = fit.figures[fit.form][1], judge.guess()
     if not judge.beats_guessing(reached):
+        few = (
+            f"; its images ({len(judge.rows):,}) are too few to tell these apart, so add some or "
+            "raise data.split.validation"
+        )
         raise TeacherError(
             f"the teacher {source} gets {reached:.1%} of the validation split right, and always "
-            f"predicting the most common class {judge.guess():.1%}, whatever the order of its "
-            f"outputs. Tried: {fit}. Check that it knows these classes, that its weights are the "
-            "trained ones, and how its images were prepared in training: with another mean and "
+            f"predicting the most common class {guess:.1%}, whatever the order of its "
+            f"outputs{few if reached > guess else ''}. Tried: {fit}. Check that it knows these "
+            "classes, that its weights are the trained ones, and how its images were prepared in training: with another mean and "
             "standard deviation (of pixels of 0…1, red, green, blue), "
             + params.input.line(scaling={"mean": "[…, …, …]", "std": "[…, …, …]"})
         )
