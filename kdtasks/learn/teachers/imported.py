@@ -91,7 +91,8 @@ def _check_better_than_guessing(
             f"predicting the most common class {guess:.1%}, whatever the order of its "
             f"outputs{few if reached > guess else ''}. Tried: {fit}. Check that it knows these "
             "classes, that its weights are the trained ones, and how its images were prepared in "
-            "training: with another mean and standard deviation (of pixels of 0…1, red, green, blue), "
+            "training: with another mean and standard deviation (of pixels of 0…1, red, green, "
+            "blue), "
             + params.input.line(scaling={"mean": "[…, …, …]", "std": "[…, …, …]"})
         )
 
