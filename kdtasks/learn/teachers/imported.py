@@ -92,8 +92,7 @@ def _check_better_than_guessing(
             f"outputs{few if reached > guess else ''}. Tried: {fit}. Check that it knows these "
             "classes, that its weights are the trained ones, and how its images were prepared in "
             "training: with another mean and standard deviation (of pixels of 0…1, red, green, "
-            "blue), "
-            + params.input.line(scaling={"mean": "[…, …, …]", "std": "[…, …, …]"})
+            "blue), " + params.input.line(scaling={"mean": "[…, …, …]", "std": "[…, …, …]"})
         )
 
 
