@@ -267,7 +267,9 @@ class TestResuming:
         resumed = run(checkpoint=checkpoint)
         printed = capsys.readouterr().out.splitlines()
         assert printed[0] == "resuming after epoch 3"
-        assert [line.split()[1] for line in printed[1:]] == ["4/6", "5/6", "6/6"]
+        # A slow epoch has several lines.
+        told = dict.fromkeys(line.split()[1] for line in printed[1:])
+        assert list(told) == ["4/6", "5/6", "6/6"]
         assert resumed.weights == straight.weights
         assert resumed.history == straight.history
         # Killed after the last epoch and before the outputs were written: nothing is trained.
