@@ -42,7 +42,7 @@ child.wait()
 
 # Folders whose tests share something that takes long to make, and tests on a real S3 server, of
 # which one is enough; the files of others are shared out one by one when tests run side by side
-# (`pytest -n auto`). The first is busy while the two others wait most of the time.
+# (`pytest -n auto`). The first is busy while the next two wait most of the time.
 _TOGETHER = ("pipeline", "flows", "ceph", "tflite", "teachers")
 
 
