@@ -50,8 +50,8 @@ child.wait()
 
 # Folders whose tests share something that takes long to make, and tests on a real S3 server, of
 # which one is enough; the files of others are shared out one by one when tests run side by side
-# (`pytest -n auto`). The first is busy while the two others wait most of the time.
-_TOGETHER = ("pipeline", "flows", "ceph")
+# (`pytest -n auto`). The first is busy while the next two wait most of the time.
+_TOGETHER = ("pipeline", "flows", "ceph", "tflite", "teachers")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -86,9 +86,9 @@ def pytest_collection_finish() -> None:
 def group_of(nodeid: str) -> str:
     """What a test belongs to, by its id."""
     file, _, name = nodeid.partition("::")
-    folder = Path(file).parts[1]
-    if folder in _TOGETHER:
-        return folder
+    for folder in Path(file).parts:
+        if folder in _TOGETHER:
+            return folder
     return "ceph" if "ceph" in re.split(r"[\[\]-]", name) else file
 
 
