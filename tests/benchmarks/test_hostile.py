@@ -33,8 +33,7 @@ def test_damage_is_told_in_a_sentence(name: str, trials: range, tmp_path: Path) 
 def test_what_is_killed_ends_as_if_it_never_was(name: str, tmp_path: Path) -> None:
     count, broken = run(ATTACKS[name](), range(0, 75, 15), tmp_path / "work")
     assert [line for line in broken if ": answered" not in line and ": refused" not in line] == []
-    assert count.answered + count.refused == count.trials
-    assert count.answered > count.refused  # those had ended before
+    assert count.answered == count.trials
 
 
 def test_a_kill_that_leaves_damage_is_found(
