@@ -207,17 +207,9 @@ class AgentKills(ForkedKills):
         shutil.copytree(seeds / "store", place / "store")
 
     def act(self, place: Path, *, is_cut_off: bool = False) -> None:
-        settings = DeviceSettings(
-            reference=Reference("digits", "staging"),
-            state=place / "state",
-            cache=place / ("no-cache" if is_cut_off else "cache"),
-            device="d",
-            port=0,
-            interval=3600.0,
-            telemetry_interval=3600.0,
-        )
         store = place / ("no-store" if is_cut_off else "store")
-        with Device(open_anew(str(store)), settings) as device:
+        cache = place / ("no-cache" if is_cut_off else "cache")
+        with start_device(place, store=store, cache=cache) as device:
             assert device.service.release is not None, "nothing serves"
 
     def check_killed(self, place: Path) -> None:
@@ -229,6 +221,20 @@ class AgentKills(ForkedKills):
         found = digest(*kept, place / "cache" / "bundles")
         self._expected = self._expected or found
         assert found == self._expected, "the device keeps something else"
+
+
+def start_device(place: Path, *, store: Path, cache: Path | None = None) -> Device:
+    """Make a device that follows an alias; its state and, by default, its cache are in a folder."""
+    settings = DeviceSettings(
+        reference=Reference("digits", "staging"),
+        state=place / "state",
+        cache=cache or place / "cache",
+        device="d",
+        port=0,
+        interval=3600.0,
+        telemetry_interval=3600.0,
+    )
+    return Device(open_anew(str(store)), settings)
 
 
 def _publish(store: Path, folder: Path) -> None:
