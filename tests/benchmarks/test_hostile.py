@@ -23,7 +23,7 @@ def test_damage_is_told_in_a_sentence(name: str, trials: range, tmp_path: Path) 
     count, broken = run(ATTACKS[name](), trials, tmp_path / "work")
     # seconds are shown, not judged: the machine may be busy
     assert [line for line in broken if ": answered" not in line and ": refused" not in line] == []
-    assert count.refused > 0
+    assert count.refused > count.trials / 4 or name == "devices"
     assert count.answered + count.refused == count.trials
     assert count.grown_mb < 500
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import ServingError
-from kdtasks.core.files import atomic_folder, flush_to_disk, write_whole
+from kdtasks.core.files import atomic_folder, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked_if_free
 from kdtasks.core.safe_files import regular
 
@@ -45,8 +45,11 @@ class DeviceState:
 
         Raises:
             ServingError: another one has it.
+            StoreError: the disk refuses.
         """
-        with locked_if_free(self.root / "lock") as lock:
+        with contextlib.ExitStack() as held:
+            with disk_errors("locking the state", self.root):
+                lock = held.enter_context(locked_if_free(self.root / "lock"))
             if lock is None:
                 raise ServingError(
                     f"another agent uses {self.root}; stop it, or give another --state"

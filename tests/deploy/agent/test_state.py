@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kdtasks.core.errors import StoreError
 from kdtasks.deploy.agent.state import DeviceState
 
 
@@ -72,6 +73,13 @@ def test_a_damaged_state_is_none(tmp_path: Path, text: str):
     (tmp_path / "state.json").write_text(text)
     assert state.kept() == []
     assert state.begin("aa")
+
+
+def test_a_folder_in_the_place_of_the_lock_is_told(tmp_path: Path):
+    state = DeviceState(tmp_path)
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(StoreError, match=r"locking the state in .* failed"), state.held():
+        pass
 
 
 def test_a_pipe_in_the_place_of_the_state_is_none(tmp_path: Path):
