@@ -25,7 +25,7 @@ class Devices(Attack):
             draw = np.random.default_rng([3, trial])
             folders = (place / "cache", place / "state")
             files = sorted(file for folder in folders for file in folder.rglob("*"))
-            file = next(one for one in draw.permutation(files) if one.is_file())
+            file = next(files[at] for at in draw.permutation(len(files)) if files[at].is_file())
             _damage(file, str(draw.choice(["bytes", "value", "odd"])), draw)
             is_cut_off = trial % 4 == 0
         with start_device(place, store=place / ("no-store" if is_cut_off else "store")) as device:
