@@ -59,7 +59,7 @@ def _figure(summary: Mapping[str, Any], cost: str, is_weighed: bool) -> str:
             if some:
                 hollow = {"facecolors": "none", "edgecolors": colour, "label": name}
                 axes.scatter(*zip(*some, strict=True), s=22, linewidths=1.1, **hollow)
-        labels = []
+        labels, middle = [], sum(places.values()) / max(1, len(places))
         for number, (label, point) in enumerate(front.items()):
             colour = Colour.CHOSEN if label == summary["winner"] else Colour.DISTILL
             place = (places[label], point["mean"])
@@ -68,7 +68,8 @@ def _figure(summary: Mapping[str, Any], cost: str, is_weighed: bool) -> str:
             name = "fresh seeds, their mean and interval" if number == 0 else None
             axes.scatter(*place, s=34, color=colour, zorder=3, label=name)
             if point["stays"]:
-                labels.append(Label(label, place, 6, label == summary["winner"]))
+                side = 6 if place[0] < middle else -6  # where the front leaves room
+                labels.append(Label(label, place, side, label == summary["winner"]))
         line = [label.place for label in labels]
         if is_weighed and line:
             axes.step(*zip(*line, strict=True), where="post", color=Colour.LINE, zorder=0)
