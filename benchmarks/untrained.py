@@ -21,6 +21,7 @@ SIZE = (32, 32, 3)
 _TWO_PATHS = {"coarse": [72] * 3, "fine": [48] * 6, "merged": [72]}
 _HALVED = {"stem": 32, "stem_strides": 2}
 _CHAIN = {"filters": [64] * 5 + [96] * 5, "strides": [1] * 5 + [2] + [1] * 4, "expansion": 1}
+_DENSE = {"filters": [32] * 2 + [128] * 4, "strides": [1, 1, 2, 1, 1, 1], "expansion": 1}
 NETWORKS: dict[str, dict[str, Any]] = {
     "ResNet-8": {"name": "resnet8"},
     "its stem and first block": {"name": "resnet", "filters": [16], "strides": [1]},
@@ -29,7 +30,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "two paths, 5×5": {"name": "two_branch", "trunk": [48, 48], **_TWO_PATHS},
     "two paths, 3×3": {"name": "two_branch", "trunk": [48, 48], **_TWO_PATHS, "kernel_size": 3},
     "chain, stem halves": {"name": "mobilenet", **_HALVED, **_CHAIN},
-    "chain, 5×5": {"name": "mobilenet", **_HALVED, **_CHAIN, "kernel_size": 5},
+    "chain, dense first": {"name": "mobilenet", **_HALVED, **_DENSE, "dense": 32},
 }
 
 
