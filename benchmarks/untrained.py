@@ -9,8 +9,12 @@ line is JSON.
 
 import argparse
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from benchmarks.mlperf_tiny import PUBLISHED, plain
 from kdtasks.core.processor import read_processor
@@ -49,7 +53,7 @@ def main() -> None:
 
     images = generator("noise images").integers(0, 256, (8, *SIZE), "uint8")
     content = (options.published / PUBLISHED["published ResNet-8"]).read_bytes()
-    published = {"bytes": len(content), "macs": None}
+    published: dict[str, Any] = {"bytes": len(content), "macs": None}
     found: dict[str, dict[str, Any]] = {"published ResNet-8": published}
     runs = [plain(content)]
     for name, section in NETWORKS.items():
@@ -58,7 +62,7 @@ def main() -> None:
         content = convert(network, number_format="int8", representative=images)
         runs.append(plain(content))
         found[name] = {"bytes": len(content), "macs": network.macs()[-1]}
-    predicts = [lambda image, run=run: int(run(image).argmax()) for run in runs]
+    predicts = [partial(_answer, run) for run in runs]
     times, _ = time_predictions(predicts, images, rounds=options.rounds, warmup=20)
     for name, milliseconds in zip(found, times.mean(axis=1).tolist(), strict=True):
         found[name] |= {"milliseconds": milliseconds, "times": milliseconds / times[0].mean()}
@@ -66,6 +70,10 @@ def main() -> None:
             f"{name:>26} {found[name]['bytes']:>7,} {milliseconds:.3f} {found[name]['times']:.2f}"
         )
     print(json.dumps({"cpu": read_processor().name, "networks": found}))
+
+
+def _answer(run: Callable[[np.ndarray], Any], image: np.ndarray) -> int:
+    return int(run(image).argmax())
 
 
 if __name__ == "__main__":

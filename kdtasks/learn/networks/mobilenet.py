@@ -48,8 +48,15 @@ class MobileNet(Chain):
 
 def residual(tensor: Tensor, filters: int, strides: int, *, name: str, kernel_size: int) -> Tensor:
     """Convolve once and add what came in, where it has the same shape; then the activation."""
-    shortcut, options = tensor, {"filters": filters, "strides": strides, "kernel_size": kernel_size}
-    tensor = convolution(tensor, name=f"{name}_dense", activation=None, **options)
+    shortcut = tensor
+    tensor = convolution(
+        tensor,
+        name=f"{name}_dense",
+        filters=filters,
+        kernel_size=kernel_size,
+        strides=strides,
+        activation=None,
+    )
     if strides == 1 and filters == shortcut.shape[-1]:
         tensor = keras.layers.Add(name=f"{name}_add")([shortcut, tensor])
     return activate(tensor, "relu", name=f"{name}_activation")

@@ -57,8 +57,8 @@ def _figure(summary: Mapping[str, Any], cost: str, is_weighed: bool) -> str:
                 if trial["label"] not in front and (trial["ended"] == "complete") == ended
             ]
             if some:
-                hollow = {"facecolors": "none", "edgecolors": colour, "label": name}
-                axes.scatter(*zip(*some, strict=True), s=22, linewidths=1.1, **hollow)
+                costs, scores = zip(*some, strict=True)
+                axes.scatter(costs, scores, s=22, facecolors="none", edgecolors=colour, label=name)
         labels, middle = [], sum(places.values()) / max(1, len(places))
         for number, (label, point) in enumerate(front.items()):
             colour = Colour.CHOSEN if label == summary["winner"] else Colour.DISTILL
