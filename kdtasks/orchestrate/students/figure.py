@@ -65,8 +65,8 @@ def _figure(summary: Mapping[str, Any], cost: str, is_weighed: bool) -> str:
             place = (places[label], point["mean"])
             if point["interval"]:
                 axes.plot([place[0]] * 2, point["interval"], color=colour, linewidth=1.6)
-            name = "fresh seeds, their mean and interval" if number == 0 else None
-            axes.scatter(*place, s=34, color=colour, zorder=3, label=name)
+            told = None if number else "fresh seeds, their mean and interval"
+            axes.scatter(*place, s=34, color=colour, zorder=3, label=told)
             if point["stays"]:
                 side = 6 if place[0] < middle else -6  # where the front leaves room
                 labels.append(Label(label, place, side, label == summary["winner"]))
