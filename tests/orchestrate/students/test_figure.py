@@ -23,7 +23,7 @@ def summary() -> dict[str, Any]:
         {"label": label, "mean": TRIALS[label][1], "interval": (0.7, 0.9), "stays": True}
         for label in ("slim", "wide")
     ]
-    limits = {"max_size_kb": 3.0, "max_latency_ms": None, "max_arena_kb": None}
+    limits: dict[str, Any] = {"max_size_kb": 3.0, "max_latency_ms": None, "max_arena_kb": None}
     limits |= {"student": {"against": "bytes"}, "max_accuracy_drop": 0.01}
     return {
         "trials": trials,
