@@ -11,6 +11,8 @@ import pytest
 from kdtasks.core.errors import StageError
 from kdtasks.orchestrate.project.git import bring_experiment, is_saved, reference, save_experiment
 
+pytestmark = pytest.mark.usefixtures("warm_commands")
+
 NAME = "alpha=0.5_exits=block_1-0a1b2c"
 
 
