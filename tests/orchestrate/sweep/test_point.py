@@ -4,12 +4,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from kdtasks.core.errors import ParamsError
-from kdtasks.orchestrate.sweep.grid import Point, describe, make_points, parse_grid, readable_name
+from kdtasks.orchestrate.sweep.grid import (
+    Draft,
+    ParamsFile,
+    Point,
+    describe,
+    make_points,
+    parse_grid,
+    readable_name,
+)
 
 
 def points(project: Path, *settings: str, seeds: Any = None, stages: Any = ("compare",)):
@@ -89,3 +97,26 @@ def test_text_stands_in_the_file_without_quotes(project: Path):
     point: Point = points(project, "data.on_bad=skip")[0]
     assert "on_bad: skip\n" in point.text
     assert YAML(typ="safe", pure=True).load(point.text)["data"]["on_bad"] == "skip"
+
+
+FILE = ParamsFile("""\
+# kept
+a: {b: 1, c: [x, 'y']}
+d:
+  e: null
+  f: {g: "h"}
+""")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=30)
+@given(VALUES, st.sampled_from(["a.b", "a", "d.e", "d.f.g", "d.new", "new.one"]), VALUES)
+def test_what_is_validated_is_what_the_file_says(value: Any, key: str, other: Any):
+    draft = Draft(FILE, {key: value, "d.f.i": other})
+    assert YAML(typ="safe", pure=True).load(draft.text) == draft.content
+    assert draft.text.startswith("# kept\n")
+    assert FILE.plain == {"a": {"b": 1, "c": ["x", "y"]}, "d": {"e": None, "f": {"g": "h"}}}
