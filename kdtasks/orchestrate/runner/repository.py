@@ -40,7 +40,6 @@ from kdtasks.orchestrate.runner.dvc_files import (
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
 from kdtasks.orchestrate.runner.memory import Memory, settled_look
-from kdtasks.orchestrate.runner.params_file import parse_once
 from kdtasks.orchestrate.runner.remote import Remote
 
 if TYPE_CHECKING:
@@ -64,7 +63,6 @@ class Repository:
             push: `push` will be called.
         """
         logging.getLogger("dvc").setLevel(logging.WARNING)  # the run has a reporter of its own
-        parse_once()
         self._repo = Repo(str(root))
         self._hardlink = self._repo.config["core"].get("hardlink_lock", False)
         self._force, self._pull = force, pull
