@@ -6,7 +6,8 @@ whose code of the package is the installed one. Files are named as in a clone.
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Set
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -35,19 +36,22 @@ _WITHOUT_INFLUENCE = (
     "kdtasks/params",
     "kdtasks/stage.py",
 )
+# Of these registries a stage runs nothing but what its own params name.
+_RUN_BY_NAME = ("kdtasks.learn.losses.distillation", "kdtasks.learn.losses.labels")
 
 
-def closure(script: Path, root: Path) -> tuple[Path, ...]:
+def closure(script: Path, root: Path, named: Set[str] | None = None) -> tuple[Path, ...]:
     """List the files of code that a stage runs: its script and whatever that imports.
 
     Imports inside functions count; those for type checkers do not, and neither do files that shape
     no output. A package counts whole where its `__init__.py` creates a registry, and the project's
-    extensions with it. What is no Python, such as a template, counts with the modules beside it. A
-    module imported by a name made at run time is not seen.
+    extensions with it, but for losses that are not named. What is no Python, such as a template,
+    counts with the modules beside it. A module imported by a name made at run time is not seen.
 
     Args:
         script: a file below `root`.
         root: folder of the project, with `stages/`.
+        named: words of the params that the stage depends on; None counts all losses.
 
     Returns:
         Paths below it, or of the installed package; sorted.
@@ -65,20 +69,20 @@ def closure(script: Path, root: Path) -> tuple[Path, ...]:
             followed.add(name)
             waiting += _files_of(name, root)
         if module.creates_registry:
-            waiting += [*file.parent.glob("*.py"), *(root / _EXTENSIONS).rglob("*.py")]
+            items = [*file.parent.glob("*.py"), *(root / _EXTENSIONS).rglob("*.py")]
+            waiting += [it for it in items if named is None or _module(it, root).may_run(named)]
     beside = (other for folder in {file.parent for file in found} for other in folder.iterdir())
     found.update(it for it in beside if it.is_file() and it.suffix not in _NO_PART)
     return tuple(sorted(found))
 
 
-def listing(script: Path, root: Path) -> str:
+def listing(script: Path, root: Path, named: Set[str] | None = None) -> str:
     """Write the closure of a script: a line for each file, its SHA-256 and name, as of `sha256sum`.
 
     Args:
-        script: as of `closure`.
-        root: as of `closure`.
+        script, root, named: as of `closure`.
     """
-    files = {name_of(path, root): path for path in closure(script, root)}
+    files = {name_of(path, root): path for path in closure(script, root, named)}
     order = sorted(files, key=PurePosixPath)
     return hash_lines({it: hashlib.sha256(files[it].read_bytes()).hexdigest() for it in order})
 
@@ -107,6 +111,7 @@ def home_of(root: Path) -> Path:
     return root if (root / _PACKAGES[0]).is_dir() else _INSTALLED
 
 
+@cache
 def name_of(path: Path, root: Path) -> str:
     """Name a file with forward slashes, as seen from the project or the installation."""
     home = home_of(root)  # which an environment inside the project may have below it
@@ -126,6 +131,19 @@ class _Module(NamedTuple):
     imports: frozenset[str]
     creates_registry: bool  # in an `__init__.py`
     is_plain: bool  # it holds nothing but a docstring
+    items: tuple["_Item", ...]  # that it registers
+
+    def may_run(self, named: Set[str]) -> bool:
+        """Whether it registers something that params may choose, or nothing at all."""
+        return not self.items or any(item.may_run(named) for item in self.items)
+
+
+class _Item(NamedTuple):
+    registry: str  # dotted name of its package
+    names: frozenset[str]  # by which params choose it; empty where they are not seen
+
+    def may_run(self, named: Set[str]) -> bool:
+        return self.registry not in _RUN_BY_NAME or not self.names or bool(self.names & named)
 
 
 def _module(file: Path, root: Path) -> _Module:
@@ -137,10 +155,12 @@ def _parsed(name: str, content: bytes) -> _Module:
     """Look into a file, once for all scripts: they share most of theirs."""
     tree, path = ast.parse(content, filename=name), PurePosixPath(name)
     nodes = list(_nodes(tree))
+    imports = frozenset(_imported(nodes, package=path.parent.parts))
     return _Module(
-        frozenset(_imported(nodes, package=path.parent.parts)),
+        imports,
         path.name == "__init__.py" and _create_registry(nodes),
         len(tree.body) == (ast.get_docstring(tree) is not None),
+        tuple(_registered(nodes, {name.rpartition(".")[2]: name for name in imports})),
     )
 
 
@@ -174,11 +194,28 @@ def _files_of(name: str, root: Path) -> Iterator[Path]:
         return
     home = home_of(root) if parts[0] == _PACKAGES[0] else root
     for count in range(1, len(parts) + 1):
-        place = "/".join(parts[:count])
-        files = (home / f"{place}/__init__.py", home / f"{place}.py")
-        yield from [file for file in files if file.is_file()][:1]
+        place = f"{home}/{'/'.join(parts[:count])}"
+        files = (f"{place}/__init__.py", f"{place}.py")  # pathlib's would take half of the time
+        yield from [Path(file) for file in files if os.path.isfile(file)][:1]  # noqa: PTH113
 
 
 def _create_registry(nodes: Iterable[ast.AST]) -> bool:
     calls = (ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call))
     return any(call.partition("[")[0].split(".")[-1] == "Registry" for call in calls)
+
+
+def _registered(nodes: Iterable[ast.AST], imports: dict[str, str]) -> Iterator[_Item]:
+    """Classes decorated with `registry.register`, by the names that their field `name` allows."""
+    for node in nodes:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        fields = [it for it in node.body if isinstance(it, ast.AnnAssign)]
+        choices = [it.annotation for it in fields if ast.unparse(it.target) == "name"]
+        words = [
+            it.value for field in choices for it in ast.walk(field) if isinstance(it, ast.Constant)
+        ]
+        for decorator in map(ast.unparse, node.decorator_list):
+            registry, _, method = decorator.rpartition(".")
+            if method == "register":
+                package = imports.get(registry, registry).rpartition(".")[0]
+                yield _Item(package, frozenset(filter(lambda it: isinstance(it, str), words)))

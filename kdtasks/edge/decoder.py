@@ -12,6 +12,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.memory import give_back_large
+from kdtasks.edge.decoding_cost import PLAIN, bytes_a_pixel, count_scans
 from kdtasks.edge.depth import DeepImage, DeepRange, decode_deep, is_deep
 from kdtasks.edge.formats import RAW_ADVICE, is_raw, readable_formats, why_unreadable
 from kdtasks.edge.images import Box, as_array, fit_image, resized, to_eight_bits, with_channels
@@ -42,11 +43,6 @@ MAX_PIXELS = 89_478_485
 # A JPEG is decoded at the smallest scale that is at least so many times the size that is wanted.
 _SPARE = 3
 _FULL_RANGE: DeepRange = (0, 65535)
-# Bytes that a pixel takes at the peak of decoding, as measured: an image of one colour, which is a
-# file of a kilobyte, can take a hundred thousand times that. Others take Pillow's own four, or nine
-# where it turns them into another mode.
-_BYTES = {"AVIF": 10, "GIF": 6, "HEIF": 10, "JPEG2000": 20, "TIFF": 9, "WEBP": 16}
-_PLAIN, _TURNED = 4, 9
 _MOST_BYTES = 10  # for each of `max_pixels`
 # Each goes through all coefficients, in 40 ms of 49 million pixels, and may be 75 bytes of a file.
 _MOST_SCANS = 100
@@ -205,11 +201,11 @@ class Decoder:
         """Count what `read` will hold at its peak, in pixels of four bytes; errors as of `read`."""
         with self._opened(file) as image:
             held = 0
-            if _count_scans(image) > 1:  # libjpeg then keeps two bytes of each, in the whole size
+            if count_scans(image) > 1:  # libjpeg then keeps two bytes of each, in the whole size
                 held = 2 * len(image.getbands()) * image.width * image.height
             _drafted(image, image_size)
-            held += _bytes_a_pixel(image) * image.width * image.height
-            return -(-held // _PLAIN)
+            held += bytes_a_pixel(image) * image.width * image.height
+            return -(-held // PLAIN)
 
     def highest_value(self, file: File) -> int:
         """Decode an image of 16 bits a channel for its largest value; errors as of `read`."""
@@ -258,10 +254,10 @@ class Decoder:
         try:
             PIL.Image.preinit()  # else Pillow 13 has one plugin, and loads forty for the next
             with PIL.Image.open(source, formats=readable_formats(head)) as image:
-                most = min(1.0, _MOST_BYTES / _bytes_a_pixel(image)) * self.max_pixels
+                most = min(1.0, _MOST_BYTES / bytes_a_pixel(image)) * self.max_pixels
                 if image.width * image.height > most:
                     raise ImageError("large", large.format(int(most)))
-                if (scans := _count_scans(image)) > _MOST_SCANS:
+                if (scans := count_scans(image)) > _MOST_SCANS:
                     few = f"a JPEG of {scans:,} scans, {_MOST_SCANS} are the most; save it anew"
                     raise ImageError("unsupported", few)
                 _refuse_preview(image)
@@ -282,32 +278,6 @@ class Decoder:
 def _is_animated(image: "Image") -> bool:
     # The second frame of a phone's MPO is a preview or a depth map.
     return image.format != "MPO" and bool(getattr(image, "is_animated", False))
-
-
-def _bytes_a_pixel(image: "Image") -> int:
-    """What decoding takes at its peak, but for a JPEG's coefficients."""
-    plain = image.mode in ("1", "L", "RGB") and "transparency" not in image.info
-    usual = _PLAIN if plain and not is_deep(image) else _TURNED
-    return _BYTES.get(image.format or "", usual)
-
-
-def _count_scans(image: "Image") -> int:
-    """How many times a JPEG goes through its pixels; 1 where it does once, and of other formats."""
-    if image.format not in ("JPEG", "MPO"):
-        return 1
-    file = image.fp  # type: ignore[attr-defined]
-    begin, channels = file.tell(), len(image.getbands())
-    # The header of the first scan ends here: its length, and its number of channels. Of an MPO
-    # Pillow has gone back to the beginning.
-    length = 6 + 2 * channels
-    file.seek(max(0, begin - length))
-    is_whole = begin == 0 or file.read(3) == bytes((0, length, channels))
-    file.seek(begin)
-    if is_whole and "progressive" not in image.info:
-        return 1
-    further = file.read().count(b"\xff\xda")
-    file.seek(begin)
-    return 1 + max(1, further)
 
 
 def _lacks_exif(image: "Image") -> bool:

@@ -176,6 +176,35 @@ def test_extensions_belong_to_every_registry(
     assert closure_of("import kdtasks.used_by_kd", {}) == ["kdtasks/used_by_kd.py"]
 
 
+LOSS = """
+from kdtasks.learn.losses.labels import LabelLoss, label_losses
+@label_losses.register
+class Loss(LabelLoss):
+    name: Literal[{}] = {}
+"""
+
+
+@pytest.mark.parametrize("folder", ["kdtasks/learn/losses/labels", "extensions"])
+def test_a_loss_counts_where_it_is_named_or_imported(tmp_path: Path, write: Write, folder: str):
+    package = "kdtasks/learn/losses/labels/__init__.py"
+    losses = {f"{folder}/{name}.py": LOSS.format(f'"{name}"', f'"{name}"') for name in ("a", "b")}
+    unclear = {f"{folder}/c.py": LOSS.format("NAMES", "NAMES"), f"{folder}/helper.py": ""}
+    init = {package: 'label_losses = Registry("label loss", __name__, LabelLoss)'}
+    script = "import kdtasks.learn.losses.labels"
+    write({"stages/distill.py": script, **losses, **unclear, **init})
+
+    def names(named: set[str] | None) -> set[str]:
+        found = closure(tmp_path / "stages/distill.py", tmp_path, named)
+        return {path.relative_to(tmp_path).as_posix() for path in found} - {"stages/distill.py"}
+
+    assert names(None) == {*losses, *unclear, *init}
+    assert names({"b", "adam"}) == {f"{folder}/b.py", *unclear, *init}
+    assert names(set()) == {*unclear, *init}
+    write({"kdtasks/learn/losses/labels/a.py": losses.get(f"{folder}/a.py", "")})
+    write({"stages/distill.py": f"{script}.a"})
+    assert "kdtasks/learn/losses/labels/a.py" in names(set())
+
+
 def test_what_is_no_python_counts_with_the_modules_beside_it(closure_of: Callable[..., list[str]]):
     files = {"kdtasks/a/one.py": "", "kdtasks/a/page.html": "", "kdtasks/b/page.html": ""}
     assert closure_of("import kdtasks.a.one", files) == ["kdtasks/a/one.py", "kdtasks/a/page.html"]

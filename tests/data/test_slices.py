@@ -52,7 +52,7 @@ def test_names_and_masks_are_no_slices() -> None:
     patients = {f"{number}.png": f"patient={number}" for number in range(51)}
     with pytest.raises(DatasetError, match="51 values among the test images, such as patient=0"):
         slice_rows(["untold.png", *patients], patients, "classification")
-    with pytest.raises(DatasetError, match="masks are scored on corruptions alone"):
+    with pytest.raises(DatasetError, match="masks are scored on corruptions and folders alone"):
         slice_rows(["0.png"], patients, "segmentation")
 
 

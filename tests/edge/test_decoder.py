@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdtasks.edge.decoder import Content, Decoder, ImageError, _count_scans, quiet_decoding
+from kdtasks.edge.decoder import Content, Decoder, ImageError, quiet_decoding
 from tests.tools.deep_images import deep_tiff
 from tests.tools.photos import photos
 
@@ -292,17 +292,6 @@ def test_a_jpeg_of_scans_without_end_is_refused() -> None:
     assert read(data[:-2] + 90 * last + data[-2:]).shape == (20, 40, 3)  # beside its own ten
     with pytest.raises(ImageError, match="a JPEG of 101 scans, 100 are the most; save it anew"):
         read(data[:-2] + 91 * last + data[-2:])
-
-
-def test_scans_of_one_channel_each_are_counted() -> None:
-    """As `jpegtran -scans` writes them: not progressive, and all coefficients are kept."""
-    file = io.BytesIO()
-    Image.new("RGB", (40, 20)).save(file, "JPEG")
-    head, data = file.getvalue().split(b"\xff\xda")
-    one = b"\xff\xda\x00\x08\x01" + data[3:5] + b"\x00\x3f\x00"
-    for content, scans in ((head + b"\xff\xda" + data, 1), (head + one, 2), (head + 3 * one, 3)):
-        with Decoder()._opened(content) as image:
-            assert _count_scans(image) == scans
 
 
 def test_content_is_known_by_the_name_that_it_had(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.code import home_of, listing
+from kdtasks.core.code import home_of
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
 from kdtasks.core.installed import (
@@ -21,7 +21,8 @@ from kdtasks.core.installed import (
 from kdtasks.core.paths import PIPELINE, ProjectPaths
 from kdtasks.orchestrate.project.links import list_links, with_links
 from kdtasks.orchestrate.project.lockfile import read_lock, stages_after
-from kdtasks.params.load import load_with_missing_keys
+from kdtasks.params.listings import listings
+from kdtasks.params.load import Params, load_with_missing_keys
 from kdtasks.params.write import render_params
 
 _TEMPLATE = f"{CODE}/template"  # hashes of the files as they were written
@@ -105,7 +106,7 @@ def upgrade(project: Path) -> Upgraded:
         write_text(paths.params, render_params(params))
     _write_code(project)
     list_links(project, params.data)
-    reruns, following = _reruns(project)
+    reruns, following = _reruns(project, params)
     names = [" ".join(line.split()[:2]) for line in (before, package_line())]
     return Upgraded(names[0], names[1], written, kept, missing, reruns, following)
 
@@ -157,17 +158,17 @@ def _write_code(project: Path) -> None:
     write_text(project / CODE / INSTALLED, package_line())
 
 
-def _reruns(project: Path) -> tuple[dict[str, list[str]], list[str]]:
+def _reruns(project: Path, params: Params) -> tuple[dict[str, list[str]], list[str]]:
     """Of stages whose code has changed, those that have run; and all that read what they wrote."""
     paths, changed = ProjectPaths(project), {}
     lock = read_lock(paths.lock) if paths.lock.is_file() else {}
+    codes = listings(project, params.model_dump())
     for name, stage in lock.items():
         listed = paths.code / f"{_base(name)}.txt"
         known = stage.inputs.get(listed.relative_to(project).as_posix())
-        script = project / "stages" / f"{_base(name)}.py"
-        if known is None or not script.is_file():
+        text = codes.get(_base(name))
+        if known is None or text is None:
             continue
-        text = listing(script, project)
         if hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() != known:
             changed[name] = _differences(read_hashes(listed), text)
     reruns = {_base(name): names for name, names in changed.items()}
