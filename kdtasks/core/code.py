@@ -218,4 +218,4 @@ def _registered(nodes: Iterable[ast.AST], imports: dict[str, str]) -> Iterator[_
             registry, _, method = decorator.rpartition(".")
             if method == "register":
                 package = imports.get(registry, registry).rpartition(".")[0]
-                yield _Item(package, frozenset(filter(lambda it: isinstance(it, str), words)))
+                yield _Item(package, frozenset(it for it in words if isinstance(it, str)))

@@ -61,8 +61,8 @@ class RuntimeParams(Section):
     precision: Precision = Field(
         default="float32",
         description="arithmetic of training steps and of the teacher's answers to them; "
-        "`bfloat16` is about twice as fast on CPUs with AVX512-BF16 or AMX, changes nothing on "
-        "others, is TensorFloat-32 on a GPU; weights, validation and exported models stay float32",
+        "`bfloat16` is about twice as fast on CPUs with AVX512-BF16 or AMX, and TensorFloat-32 on "
+        "a GPU. Weights, validation and exported models stay float32",
     )
     device: ComputeDevice = Field(
         default="auto",

@@ -64,7 +64,7 @@ class DataParams(Section):
         default=None,
         description="of images with 16 bits a channel, the values that become 0 and 255, such as "
         "`[0, 4095]` for 12 bits; null: the smallest of 8, 10, 12, 14 and 16 bits that holds all "
-        "values. 8-bit images stay as they are",
+        "values",
     )
     max_pixels: Count = Field(
         default=MAX_PIXELS,
@@ -78,22 +78,21 @@ class DataParams(Section):
     seed: Index = Field(default=0, description="seed of the split")
     stable_split: bool = Field(
         default=False,
-        description="whether an image's content, or its group's name, decides its split: then "
-        "added images move no others, except copies that join groups, and those towards `train` "
-        "only, so what was trained on is never tested on. Fractions hold on average",
+        description="whether an image's content, or its group's name, decides its split: added "
+        "images then move no others, except copies that join groups, and those towards `train` "
+        "only. Fractions hold on average",
     )
     group_by: Count | str | None = Field(
         default=None,
         description="images that belong together, such as a burst, stay in one split and count "
-        "once in guarantees and intervals: how many folders of an image's name count, or a "
-        r"pattern such as `'scene(\d+)_'`, whose first group, or else the whole match, names the "
-        "group",
+        "once: the number of folders of an image's name that form a group, or a pattern such as "
+        r"`'scene(\d+)_'`, whose first group, or else the whole match, names it",
     )
     near_copies: bool = Field(
         default=True,
         description="whether copies with another brightness, codec, size or a shift of a few "
         "pixels belong together, too; the search takes half a minute of CPU for 60,000 small "
-        "images, four times that for twice as many",
+        "images, and four times that for twice as many",
     )
     on_bad: Literal["fail", "skip"] = Field(
         default="fail",

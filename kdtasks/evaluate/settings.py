@@ -47,19 +47,17 @@ class SlicesParams(Section):
         tuple[CorruptionName, ...], Field(strict=False), AfterValidator(_once)
     ] = Field(
         default=(),
-        description="damaged copies of the test split, by the formulas of ImageNet-C: "
-        "`gaussian_noise`, `gaussian_blur`, `brightness`, `contrast`, `jpeg`, `pixelate`; their "
-        "strength is that of CIFAR-10-C for images whose shorter side is below 85 pixels, else "
-        "that of ImageNet-C. Masks stay as they are",
+        description="damaged copies of the test split, by the formulas of ImageNet-C, as strong "
+        "as in CIFAR-10-C for images whose shorter side is below 85 pixels. Masks stay as they "
+        "are",
     )
     severities: Annotated[
         tuple[Severity, ...], Field(strict=False, min_length=1), AfterValidator(_once)
     ] = Field(default=(1, 3, 5), description="how bad each gets, 1 … 5")
     folders: dict[Annotated[str, AfterValidator(_folder_name)], str] = Field(
         default={},
-        description="further folders of labelled test images, such as "
-        "`{night: ../night, camera_b: ../camera-b}`, each laid out as `data.path`; one folder a "
-        "class where that is no folder of images. Their classes are among the dataset's; images "
+        description="further folders of labelled test images, such as `{night: ../night}`, each "
+        "laid out as `data.path` or with one folder per class. Classes may be missing; images "
         "that models are trained or chosen by are left out. They must exist, as DVC watches them",
     )
 
@@ -69,10 +67,9 @@ class EvaluateParams(Section):
 
     metric: MetricKey | None = Field(
         default=None,
-        description="what epochs, seeds, variants and new models are chosen by: `accuracy`; "
-        "`balanced_accuracy`, the classes' mean recall, or `macro_f1`, their mean F1, for rare "
-        "classes; `mean_iou` for masks. null: `accuracy`, of masks `mean_iou`. Early exits are "
-        "always calibrated by accuracy",
+        description="score that chooses epochs, seeds, variants and new models: `accuracy`; "
+        "`balanced_accuracy` (mean recall of the classes) or `macro_f1` (their mean F1) for rare "
+        "classes; `mean_iou` for masks. null: `accuracy`, of masks `mean_iou`",
     )
     confidence: OpenFraction = Field(default=0.95, description="level of every interval")
     bootstrap_samples: Count = Field(default=2000, description="resamples of every bootstrap")
@@ -99,11 +96,10 @@ class BenchmarkParams(Section):
     warmup: Index = Field(default=30, description="predictions before that, not timed")
     devices: Annotated[tuple[Device, ...], Field(strict=False)] = Field(
         default=(),
-        description="where every variant is timed besides: `ssh://[user@]host[:port]`, which "
-        "OpenSSH reaches without a question; numpy and LiteRT are installed there, in a folder of "
-        "their own, unless its `python3` has them. Or an Ethos-U, such as `ethos-u55-128`, whose "
-        "time Vela estimates (`pip install 'kdtasks[ethos]'`). `select.device` names the one that "
-        "counts",
+        description="devices that time every variant as well: `ssh://[user@]host[:port]`, with "
+        "numpy and LiteRT installed there if its `python3` lacks them, or an Ethos-U such as "
+        "`ethos-u55-128`, by Vela's estimate (`pip install 'kdtasks[ethos]'`). `select.device` "
+        "names the one that counts",
     )
     targets: Annotated[tuple[Accelerator, ...], Field(strict=False)] = Field(
         default=(),

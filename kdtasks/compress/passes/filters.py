@@ -50,9 +50,9 @@ class Filters(TrainingPass):
     )
     target: dict[str, Positive] | None = Field(
         default=None,
-        description="search for the ratio that reaches one or more of: `macs`, as a fraction of "
-        "the student's; `size_kb` of the shipped file; `worst_latency_ms`, to the last exit on "
-        "this machine, on which the file then depends",
+        description="search for the ratio that meets one or more of: `macs`, as a fraction of the "
+        "student's; `size_kb` of the shipped file; `worst_latency_ms`, to the last exit on this "
+        "machine",
     )
     epochs: Count = Field(default=8, description="epochs of fine-tuning after the removal")
 

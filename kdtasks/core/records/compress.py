@@ -105,8 +105,8 @@ class Compressed(Record):
         macs: [K], multiply-accumulates up to and including each exit.
         bytes, gzip_bytes: that the exported file has at most.
         tensors: signature to input or output to dtype.
-        sparsity: fraction of zeros in the kernels.
-        distinct_weights: the most different values in one filter.
+        sparsity: fraction of zeros in the kernels, before `space_to_depth`.
+        distinct_weights: the most different values in one filter, before it as well.
         layers: of int8 variants.
     """
 

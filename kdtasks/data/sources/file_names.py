@@ -48,10 +48,9 @@ class FileNames(Source):
     images: str = Field(default=".", description="folder below `data.path` that holds the images")
     lists: dict[Split, str] = Field(
         default={},
-        description="of images that were given a split, a text file below `data.path` for each, "
-        "such as `{train: annotations/trainval.txt, test: annotations/test.txt}`, whose first "
-        "column names them; where `train` holds all of `validation`, or the other way round, these "
-        "are of the narrower list",
+        description="text files below `data.path` that give splits, such as `{train: "
+        "annotations/trainval.txt, test: annotations/test.txt}`, with images in the first column; "
+        "where one of `train` and `validation` holds the other, the narrower list counts",
     )
     divided: Divided = Field(
         default="train",

@@ -54,8 +54,8 @@ class SegmentationFolder(Source):
     )
     mask_orientation: Literal["auto", "upright", "stored"] = Field(
         default="auto",
-        description="how masks of photos that EXIF turns were drawn: on the upright photo, or on "
-        "its stored pixels; `auto` goes by the sizes of this mask, else of the others, else "
+        description="whether masks of photos that EXIF turns were drawn on the upright photo or "
+        "on its stored pixels; `auto` goes by the sizes of this mask, then of the others, else "
         "`upright`",
     )
     classes: dict[str, str | Annotated[int, Field(ge=0, le=255)]] = Field(

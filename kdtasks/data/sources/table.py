@@ -73,9 +73,8 @@ class ImageTable(Source):
     )
     columns: dict[Role, str | None] = Field(
         default={},
-        description="names of columns, where they are not found: `image`, `label`, `split`, "
-        "`group`, `weight`; null is none. `slice` is never found: models are scored on the test "
-        "images of each value of that column besides",
+        description="names of columns that are not found: `image`, `label`, `split`, `group`, "
+        "`weight`; null is none. Each value of a `slice` column is scored on its own",
     )
     divided: Divided = Field(
         default="train",

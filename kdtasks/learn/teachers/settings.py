@@ -90,8 +90,8 @@ class TeacherParams(Section):
     path: str = Field(
         default="models/import",
         description="file or folder of an imported teacher, or of answers: `.npz`, `.csv`, "
-        "`.parquet`, a folder with one of them or with an `.npy` and its `.names.txt`. It must "
-        "exist, as DVC watches it; a trained teacher reads only files that its `model` names",
+        "`.parquet`, or `.npy` with its `.names.txt`. It must exist, as DVC watches it; a trained "
+        "teacher reads only files that its `model` names",
     )
     output: Literal["auto", "logits", "probabilities", "sigmoids"] = Field(
         default="auto",
@@ -103,7 +103,7 @@ class TeacherParams(Section):
         default=None,
         description="an imported teacher's outputs in order: a list of names, or a file (`.json`, "
         "`.txt`) in `path`; names that the dataset lacks are left out. null: the dataset's "
-        "classes in their order",
+        "classes",
     )
     input: Annotated[TeacherInput, BeforeValidator(_input_of)] = Field(
         default=TeacherInput(), description="how an imported teacher takes its images"

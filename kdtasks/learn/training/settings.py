@@ -37,9 +37,9 @@ class TrainParams(Section):
     )
     class_balance: ClassBalance = Field(
         default="none",
-        description="what makes up for rare classes: `weights` weighs a class by one over its "
-        "fraction of training labels; `sampling` shows every class equally often, in as many "
-        "steps, for the teacher's answers, too; `{cat: 1.0, dog: 3.0}` are your own weights",
+        description="how rare classes are made up for: `weights`: a class weighs one over its "
+        "fraction of training labels; `sampling`: every class is shown equally often, in as many "
+        "steps; `{cat: 1.0, dog: 3.0}`: your own weights",
     )
     loss: LabelLossParams = Field(
         default=LabelLossParams(),

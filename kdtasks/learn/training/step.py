@@ -55,8 +55,8 @@ class OptimizerParams(Section):
     ema_decay: OpenFraction | None = Field(
         default=None,
         description="validate and keep an exponential moving average of the weights, of which a "
-        "step keeps this fraction (0.999, say; at most (1 + t) / (10 + t) in step t); null: the "
-        "last weights. Not in fine-tuning after a pass",
+        "step keeps this fraction (such as 0.999; at most (1 + t) / (10 + t) in step t); null: "
+        "the last weights. Not in fine-tuning after a pass",
     )
 
 
