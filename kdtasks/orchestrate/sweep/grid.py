@@ -108,7 +108,7 @@ class ParamsFile:
     @cached_property
     def plain(self) -> dict[str, Any]:
         """Its content."""
-        return dict(_plain(self._text))
+        return dict(_plain(self._text) or {})
 
     @cached_property
     def tree(self) -> Any:
