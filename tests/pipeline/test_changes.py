@@ -89,9 +89,9 @@ def edited(finished: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def rerun(project: Path) -> set[str]:
     """Stages whose inputs have changed, and all that depend on them; without seeds and variants."""
     import networkx
-    from dvc.repo import Repo
+    from dvc.repo import Repo, lock_repo
 
-    with Repo(str(project)) as repo:
+    with Repo(str(project)) as repo, lock_repo(repo):  # which keeps what DVC has read meanwhile
         stale = set(repo.status())
         names = set(stale)
         for stage in repo.index.stages:

@@ -51,7 +51,8 @@ def find_project(start: Path | None = None) -> Path:
         if ProjectPaths(folder).pipeline.is_file():
             return folder
     raise ProjectError(
-        f"no dvc.yaml in {start} or a folder above it; go into the project's folder first"
+        f"no dvc.yaml in {start} or a folder above it; go into the project's folder first, or "
+        "begin a project with `kdtasks init`"
     )
 
 

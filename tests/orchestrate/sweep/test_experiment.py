@@ -16,6 +16,8 @@ from kdtasks.orchestrate.project.git import (
     saved_experiments,
 )
 
+pytestmark = pytest.mark.usefixtures("warm_commands")
+
 NAME = "alpha=0.5_exits=block_1-0a1b2c"
 
 
