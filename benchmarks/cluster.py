@@ -6,11 +6,13 @@ runs twice: first as many points (or stages) as there are workers, so that each 
 data, then POINTS. Time and processor time a point are those of the second run; the stages' own
 processor time, which is measured by itself, is taken off.
 
-    python -m benchmarks.cluster [--points 6] [--workers 1 2 3]
+    python -m benchmarks.cluster [--points 6] [--workers 1 2 3] [--write]
 
-A row: points an hour; processor seconds of kdtasks a point, on its worker and at the head; bytes
-that a point brings from S3; and how often a worker has fetched the raw data, the prepared data and
-the teacher, over both runs: once, or not at all. On two cores, workers share what one has.
+A row: points an hour; seconds a point; processor seconds of kdtasks a point, on its worker and at
+the head, where the start of the command is shared by all; bytes that a point brings from S3; and
+how often each worker has fetched the raw data, the prepared data and the teacher, over both runs:
+once, or not at all. The load is that at the row's end. On two cores, workers share what one has.
+`--write` puts rows in place of their like in docs/cluster.json, from which docs/cluster.md tells.
 """
 
 import argparse
@@ -25,11 +27,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 import yaml
 
+from kdtasks.core.files import json_text, read_json, write_json
+from kdtasks.core.text import quantity
 from kdtasks.orchestrate.sweep.grid import with_settings
 from tests.tools.dask_workers import (
     Worker,
@@ -41,6 +45,7 @@ from tests.tools.dask_workers import (
 )
 from tests.tools.s3_servers import running_moto
 
+FIGURES = Path(__file__).parents[1] / "docs" / "cluster.json"
 DATA_BYTES = 4_000_000
 REPEATS = 5
 KDTASKS = (sys.executable, "-m", "kdtasks")
@@ -66,7 +71,10 @@ class Cost(NamedTuple):
 
 def cost(workers: Sequence[Worker]) -> Cost:
     """What workers and the commands of this process have used by now."""
-    times = [psutil.Process(worker.process.pid).cpu_times() for worker in workers]
+    processes = [psutil.Process(worker.process.pid) for worker in workers]
+    times = [
+        it.cpu_times() for top in processes for it in (top, *top.children(recursive=True))
+    ]  # of servers that live on as well
     head = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Cost(
         time.perf_counter(),
@@ -135,7 +143,7 @@ def contents(project: Path) -> dict[str, str]:
     return {"raw": raw, **made}
 
 
-def measure(way: str, number: int, points: int, endpoint: str) -> str:
+def measure(way: str, number: int, points: int, endpoint: str) -> dict[str, Any]:
     """A row of the table: so many points on so many workers."""
     words, stages = WAYS[way]
     with cluster(number, endpoint) as (project, address, workers):
@@ -152,17 +160,24 @@ def measure(way: str, number: int, points: int, endpoint: str) -> str:
             )
             return cost(workers).less(before)
 
-        few, many = run(2, number), run(20, points)
+        run(2, number)
+        many = run(20, points)
         own = stages * stage_seconds(project)
-        fetches = ", ".join(
-            f"{what} {'/'.join(str(fetched(worker, md5)) for worker in workers)}"
+        fetches = {
+            what: [fetched(worker, md5) for worker in workers]
             for what, md5 in contents(project).items()
-        )
-    head = (many.head - few.head) / (points - number)
-    return (
-        f"{way:6}{number:8}{3600 * points / many.wall:10.0f}{many.workers / points - own:10.2f}"
-        f"{head:8.2f}{many.bytes / points:12.0f}  {fetches}"
-    )
+        }
+    return {
+        "points": points,
+        "points_an_hour": round(3600 * points / many.wall),
+        "seconds_a_point": round(many.wall / points, 1),
+        "worker_cpu_seconds": round(many.workers / points - own, 2),
+        "head_cpu_seconds": round(many.head / points, 2),
+        "bytes_a_point": round(many.bytes / points),
+        "fetched": fetches,
+        "load": round(os.getloadavg()[0], 1),
+        "cores": os.cpu_count(),
+    }
 
 
 def fetched(worker: Worker, md5: str) -> int:
@@ -176,17 +191,18 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=6)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--write", action="store_true", help=f"write {FIGURES.name}")
     options = parser.parse_args()
-    if options.points <= max(options.workers):
-        parser.error("--points must be more than the workers")
     for who, what in itertools.product(("AUTHOR", "COMMITTER"), ("NAME", "EMAIL")):
         os.environ.setdefault(f"GIT_{who}_{what}", "benchmark")
-    print("      workers  an hour    worker    head       bytes  fetched by each worker")
-    with tempfile.TemporaryDirectory() as name, running_moto(Path(name) / "log") as endpoint:
-        for way in options.ways:
-            for number in options.workers:
-                print(measure(way, number, options.points, endpoint), flush=True)
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    with tempfile.TemporaryDirectory() as folder, running_moto(Path(folder) / "log") as endpoint:
+        for way, number in itertools.product(options.ways, options.workers):
+            name = f"{way}, {quantity(number, 'worker')}"
+            row = {name: measure(way, number, options.points, endpoint)}
+            print(json_text(row), end="", flush=True)
+            if options.write:
+                known = read_json(FIGURES) if FIGURES.is_file() else {}
+                write_json(FIGURES, {**known, **row})
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def main() -> None:
     published = {}
     for name, file in PUBLISHED.items():
         content = (options.published / file).read_bytes()
-        runs[name] = run = _plain(content)
+        runs[name] = run = plain(content)
         answers = np.array([int(run(image).argmax()) for image in images])
         published[name] = {
             "bytes": len(content),
@@ -77,7 +77,7 @@ def main() -> None:
     print(table)
 
 
-def _plain(content: bytes) -> Callable[[np.ndarray], Any]:
+def plain(content: bytes) -> Callable[[np.ndarray], Any]:
     """Run a file of one graph that takes pixels less 128."""
     from ai_edge_litert.interpreter import Interpreter
 

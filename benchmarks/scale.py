@@ -26,7 +26,7 @@ from kdtasks.deploy.store.address import parse_reference
 from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.pull import Puller
 from kdtasks.edge.decoder import Decoder
-from kdtasks.orchestrate.sweep.grid import make_points, parse_grid
+from kdtasks.orchestrate.sweep.plan import SweepOptions, plan_sweep
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.statistics import point_gains
 
@@ -135,11 +135,20 @@ def devices() -> dict[str, Any]:
     }
 
 
+def planning_seconds(points: int) -> float:
+    """Processor time of all that `kdtasks sweep` does before so many points begin."""
+    axes = {"distill.temperature": 100, "distill.alpha": points // 100}
+    settings = (
+        f"{key}={','.join(str((1 + place) / number) for place in range(number))}"
+        for key, number in axes.items()
+    )
+    options = SweepOptions(tuple(settings))
+    return processor_seconds(lambda: plan_sweep(ROOT, options))
+
+
 def sweep() -> dict[str, Any]:
     """What the head of a sweep computes besides the points, for 10,000 of them."""
-    few = 40
-    grid = parse_grid([f"distill.temperature={','.join(str(1 + n / 8) for n in range(few))}"])
-    seconds = processor_seconds(lambda: make_points(ROOT, grid, seeds=None, stages=("compare",)))
+    planning = {points: planning_seconds(points) for points in (POINTS // 10, POINTS)}
     rng = np.random.default_rng(0)
 
     def scores() -> dict[int, float]:
@@ -152,8 +161,8 @@ def sweep() -> dict[str, Any]:
     statistics = processor_seconds(lambda: point_gains(results, compared=POINTS, confidence=0.95))
     kept = len(json_text({"inputs": "0" * 32, "result": results["0"]._asdict()}))
     return {
-        "planning_seconds_a_point": round(seconds / few, 4),
-        "planning_hours": round(seconds / few * POINTS / 3_600, 2),
+        "planning_seconds": round(planning[POINTS]),
+        "planning_seconds_of_a_tenth": round(planning[POINTS // 10], 1),
         "statistics_seconds": round(statistics, 1),
         "result_bytes_a_point": kept,
         "days_of_three_minutes_each_on_one_machine": round(POINTS * 3 / 1_440, 1),

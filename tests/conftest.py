@@ -15,9 +15,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.tools.s3_servers import ceph_endpoint, moto_endpoint
+from tests.tools.warm_commands import command_folder, warm_commands
 from tests.tools.warm_scripts import run_warm, warm_stages
 
-__all__ = ["ceph_endpoint", "moto_endpoint", "run_warm", "warm_stages"]  # fixtures
+__all__ = [  # fixtures
+    "ceph_endpoint",
+    "command_folder",
+    "moto_endpoint",
+    "run_warm",
+    "warm_commands",
+    "warm_stages",
+]
 
 # No property fails because a machine is slow or busy, and everybody tries the same examples;
 # `--hypothesis-profile default` draws others at every run.
@@ -42,8 +50,8 @@ child.wait()
 
 # Folders whose tests share something that takes long to make, and tests on a real S3 server, of
 # which one is enough; the files of others are shared out one by one when tests run side by side
-# (`pytest -n auto`). The first is busy while the two others wait most of the time.
-_TOGETHER = ("pipeline", "flows", "ceph")
+# (`pytest -n auto`). The first is busy while the next two wait most of the time.
+_TOGETHER = ("pipeline", "flows", "ceph", "tflite", "teachers")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -78,9 +86,9 @@ def pytest_collection_finish() -> None:
 def group_of(nodeid: str) -> str:
     """What a test belongs to, by its id."""
     file, _, name = nodeid.partition("::")
-    folder = Path(file).parts[1]
-    if folder in _TOGETHER:
-        return folder
+    for folder in Path(file).parts:
+        if folder in _TOGETHER:
+            return folder
     return "ceph" if "ceph" in re.split(r"[\[\]-]", name) else file
 
 
@@ -180,6 +188,14 @@ def wait_until_gone() -> Callable[[Path], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def committed_project(isolated_settings: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose stages take no time, under git; nothing has run. Read only: copy it."""
+    from tests.orchestrate.sweep.project.make import make_project  # its imports take a while
+
+    return make_project(tmp_path_factory.mktemp("committed") / "project")
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,9 @@ def test_its_commands_lead_from_photos_to_a_bundle(tmp_path: Path):
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         told[words[0]] = done.stdout
     assert list(told) == ["init", "run", "predict", "pack", "upgrade"]
-    assert told["init"].splitlines()[0] == "3 classes, 90 images, 24 to 26 pixels"
+    assert (
+        told["init"].splitlines()[0] == "3 classes (blue, green, red), 90 images, 24 to 26 pixels"
+    )
     assert told["init"].splitlines()[1] == "layout: one folder a class"
     assert "right" in told["init"].splitlines()[2]
     assert (folder / "report" / "index.html").is_file()

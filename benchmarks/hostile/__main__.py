@@ -1,6 +1,6 @@
 """Damaged and hostile input, by the thousand: it is refused in one sentence, or answered.
 
-    python -m benchmarks.hostile [bundles] [teachers] [images] [params] [requests] [kills]
+    python -m benchmarks.hostile [bundles] [teachers] [images] [params] [requests] [devices] [kills]
         [--trials N] [--minutes M] [--write]
 
 Counted are tracebacks, ends of the process, what takes more than ten seconds, and files that are
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.hostile.attack import Attack, Count, run
 from benchmarks.hostile.bundles import Bundles
+from benchmarks.hostile.devices import Devices
 from benchmarks.hostile.images import Images
 from benchmarks.hostile.kills import AgentKills, PublisherKills, PullKills
 from benchmarks.hostile.params import ParamsFiles
@@ -26,7 +27,7 @@ from benchmarks.hostile.teachers import Teachers
 from kdtasks.core.files import write_text
 
 KILLS: tuple[type[Attack], ...] = (PublisherKills, PullKills, AgentKills, RunKills, ReproKills)
-INPUT: tuple[type[Attack], ...] = (Bundles, Teachers, Images, ParamsFiles, Requests)
+INPUT: tuple[type[Attack], ...] = (Bundles, Teachers, Images, ParamsFiles, Requests, Devices)
 ATTACKS = {each.name: each for each in INPUT + KILLS}
 RESULTS = Path("results/hostile.json")
 PAGE = Path("docs/reliability.md")
@@ -88,15 +89,15 @@ def render(results: dict[str, dict[str, float]]) -> str:
         )
     lines += [
         "",
-        "| killed | kills | run again: as if never killed | otherwise | slowest, both together |",
-        "|---|---|---|---|---|",
+        "| killed | kills | run again: as if never killed | the same, after DVC's lock was removed "
+        "| otherwise | slowest, both together |",
+        "|---|---|---|---|---|---|",
     ]
     for name in (name for name in kills if name in results):
         one = Count(**results[name])  # type: ignore[arg-type]
-        killed = one.trials - one.refused  # the others had ended before
         lines.append(
-            f"| {name.removeprefix('kills-')} | {killed:,} | {one.answered:,} "
-            f"| {killed - one.answered} | {one.slowest:.1f} s |"
+            f"| {name.removeprefix('kills-')} | {one.trials:,} | {one.answered:,} | {one.refused} "
+            f"| {one.trials - one.answered - one.refused} | {one.slowest:.1f} s |"
         )
     return "\n".join(lines) + "\n"
 

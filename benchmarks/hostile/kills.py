@@ -23,9 +23,15 @@ from kdtasks.deploy.store.records import list_numbers
 from tests.deploy.store.kills.conftest import UNLIMITED, run_forked
 from tests.deploy.store.kills.test_killed import FILE, Contents, bundle, contents, open_anew, pull
 
+_DRAWS = 20  # of a moment, until one comes before the end
+
 
 class NotKilledError(KdTasksError):
     """It had ended before it was to be killed."""
+
+
+class RemovedLockError(KdTasksError):
+    """It ended as if it had never been killed, after a file was removed as its message said."""
 
 
 def digest(*paths: Path) -> str:
@@ -51,22 +57,30 @@ def fork(action: Callable[[], object], left: int = UNLIMITED) -> int:
 
 
 class Kills(Attack):
-    """What is refused had ended before it was killed; any other error is damage that was left."""
+    """Each trial is a kill: where it had ended before, another moment is drawn."""
 
     def attempt(self, trial: int, seeds: Path, place: Path) -> None:
-        try:
-            self.kill(trial, seeds, place)
-        except NotKilledError:
-            raise
-        except KdTasksError as error:
-            raise AssertionError(str(error)) from error
+        draw = random.Random(trial) if trial >= 0 else None
+        for number in range(_DRAWS):
+            mine = place / str(number)
+            mine.mkdir()
+            try:
+                return self.kill(draw, seeds, mine)
+            except NotKilledError:
+                continue
+            except RemovedLockError:
+                raise
+            except KdTasksError as error:
+                raise AssertionError(str(error)) from error
+        raise AssertionError(f"it had ended before it was killed, {_DRAWS} times")
 
     @abstractmethod
-    def kill(self, trial: int, seeds: Path, place: Path) -> None:
-        """Kill, check what is left, run again, and check how it ended; −1 kills nobody.
+    def kill(self, draw: random.Random | None, seeds: Path, place: Path) -> None:
+        """Kill, check what is left, run again, and check how it ended; None kills nobody.
 
         Raises:
             NotKilledError: it had ended before.
+            RemovedLockError: it ran again only after a file was removed.
         """
 
 
@@ -79,13 +93,12 @@ class ForkedKills(Kills):
         """Measure nothing yet."""
         self._operations = 0
 
-    def kill(self, trial: int, seeds: Path, place: Path) -> None:
+    def kill(self, draw: random.Random | None, seeds: Path, place: Path) -> None:
         self.set_up(seeds, place)
-        if trial < 0:
+        if draw is None:
             self._operations = fork(lambda: self.act(place))
         else:
-            left = random.Random(trial).randrange(self._operations)
-            fork(lambda: self.act(place), left)
+            fork(lambda: self.act(place), draw.randrange(self._operations))
             self.check_killed(place)
             fork(lambda: self.act(place))
         self.check_ended(place)
@@ -194,17 +207,9 @@ class AgentKills(ForkedKills):
         shutil.copytree(seeds / "store", place / "store")
 
     def act(self, place: Path, *, is_cut_off: bool = False) -> None:
-        settings = DeviceSettings(
-            reference=Reference("digits", "staging"),
-            state=place / "state",
-            cache=place / ("no-cache" if is_cut_off else "cache"),
-            device="d",
-            port=0,
-            interval=3600.0,
-            telemetry_interval=3600.0,
-        )
         store = place / ("no-store" if is_cut_off else "store")
-        with Device(open_anew(str(store)), settings) as device:
+        cache = place / ("no-cache" if is_cut_off else "cache")
+        with start_device(place, store=store, cache=cache) as device:
             assert device.service.release is not None, "nothing serves"
 
     def check_killed(self, place: Path) -> None:
@@ -216,6 +221,20 @@ class AgentKills(ForkedKills):
         found = digest(*kept, place / "cache" / "bundles")
         self._expected = self._expected or found
         assert found == self._expected, "the device keeps something else"
+
+
+def start_device(place: Path, *, store: Path, cache: Path | None = None) -> Device:
+    """Make a device that follows an alias; its state and, by default, its cache are in a folder."""
+    settings = DeviceSettings(
+        reference=Reference("digits", "staging"),
+        state=place / "state",
+        cache=cache or place / "cache",
+        device="d",
+        port=0,
+        interval=3600.0,
+        telemetry_interval=3600.0,
+    )
+    return Device(open_anew(str(store)), settings)
 
 
 def _publish(store: Path, folder: Path) -> None:

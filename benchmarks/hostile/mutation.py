@@ -1,5 +1,6 @@
 """Ways to damage bytes, and values of every JSON type to put in the place of others."""
 
+import json
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -58,6 +59,18 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     parts = dict(enumerate(value)) if isinstance(value, list) else value
     for key, part in parts.items() if isinstance(parts, dict) else ():
         yield from places(part, (*path, key))
+
+
+def with_another(text: str, draw: np.random.Generator) -> str:
+    """Put another value into a JSON text, anywhere."""
+    content = json.loads(text)
+    found = list(places(content))
+    *above, last = found[int(draw.integers(len(found)))]
+    part: Any = content
+    for key in above:
+        part = part[key]
+    part[last] = "@"
+    return json.dumps(content).replace('"@"', VALUES[int(draw.integers(len(VALUES)))])
 
 
 def make_odd(path: Path, kind: str) -> None:

@@ -1,16 +1,14 @@
 """Teachers of every format: damaged bytes, damaged parts inside them, other things than files."""
 
-import json
 import shutil
 import zipfile
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.hostile.attack import Attack
-from benchmarks.hostile.mutation import ODD, VALUES, damaged, make_odd, places
+from benchmarks.hostile.mutation import ODD, damaged, make_odd, with_another
 from kdtasks.core.errors import TeacherError
 from kdtasks.learn.teachers import apart
 from kdtasks.learn.teachers.answer_files import read_answer_file
@@ -98,7 +96,7 @@ def _damage_inside(path: Path, draw: np.random.Generator) -> None:
         import h5py
 
         with h5py.File(path, "r+") as file:
-            file.attrs["model_config"] = _with_another(file.attrs["model_config"], draw)
+            file.attrs["model_config"] = with_another(file.attrs["model_config"], draw)
         return
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
@@ -106,18 +104,7 @@ def _damage_inside(path: Path, draw: np.random.Generator) -> None:
     if name == "model.weights.h5":
         parts[name] = damaged(parts[name], draw)
     else:
-        parts[name] = _with_another(parts[name].decode(), draw).encode()
+        parts[name] = with_another(parts[name].decode(), draw).encode()
     with zipfile.ZipFile(path, "w") as archive:
         for name, part in parts.items():
             archive.writestr(name, part)
-
-
-def _with_another(text: str, draw: np.random.Generator) -> str:
-    content = json.loads(text)
-    found = list(places(content))
-    *above, last = found[int(draw.integers(len(found)))]
-    part: Any = content
-    for key in above:
-        part = part[key]
-    part[last] = "@"
-    return json.dumps(content).replace('"@"', VALUES[int(draw.integers(len(VALUES)))])

@@ -78,8 +78,8 @@ def read_fitted(path: Path, predictor: Predictor, max_pixels: int = MAX_PIXELS) 
         sides = ("height", "width") if predictor.per_pixel else (height, width)
         shape = ", ".join(map(str, (*sides, channels)))
         raise DatasetError(
-            "decoding and resizing need Pillow, which kdtasks[pipeline] brings: pip install "
-            f"pillow, or give .npy files of uint8 [{shape}]"
+            "decoding and resizing need Pillow: pip install pillow, or give .npy files of uint8 "
+            f"[{shape}]"
         ) from None
 
 

@@ -14,6 +14,7 @@ from kdtasks.cli import bundle, completion, pipeline, project, recipe, serve, st
 from kdtasks.cli.group import LazyGroup, lazy_group
 from kdtasks.cli.status import Status
 from kdtasks.core.errors import KdTasksError, shortened
+from kdtasks.core.files import disk_problem
 
 DEBUG = "--debug"
 NO_TENSORFLOW = (3, 14)  # as pyproject.toml has it
@@ -52,6 +53,8 @@ def main() -> None:
 def _in_one_line(error: Exception) -> str:
     if isinstance(error, KdTasksError):
         return str(error)
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        return disk_problem(error)
     module = (error.name if isinstance(error, ModuleNotFoundError) else None) or "kdtasks"
     if module.partition(".")[0] not in ("kdtasks", "flows"):
         return _what_is_missing(module)

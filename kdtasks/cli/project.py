@@ -35,10 +35,13 @@ def init(
     from kdtasks.orchestrate.create.project import Given, begin
 
     given = Given(images, masks, task, teacher, classes, unlabelled)
-    found = begin(folder, given)
+    found = []
+    for sentence in begin(folder, given):  # images are told of before a teacher is waited for
+        found.append(sentence)
+        if not as_json:
+            typer.echo(sentence)
     then = f"next: cd {folder} && kdtasks run; then open report/index.html"
-    result = {"folder": folder, "found": found}
-    print_result(result, "\n".join([*found, then]), as_json=as_json)
+    print_result({"folder": folder, "found": found}, then, as_json=as_json)
 
 
 @app.command()

@@ -134,6 +134,8 @@ def _run_on_cluster(
     from kdtasks.orchestrate.cluster.stages import cluster_of
 
     with cluster_client(project, address) as client, cluster_of(client) as cluster:
+        if cluster.note:
+            LastingOutput().print(f"note: {cluster.note}")
         return _run(project, options, is_stopping, None, cluster)
 
 

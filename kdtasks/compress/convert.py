@@ -140,19 +140,26 @@ def _feed(
     """
     images = np.array(images)
     images.flat[0], images.flat[-1] = 0, 255
-    signatures = [_signature(segment, tf.float32) for segment in segments]
+    # Of segments that later ones take features of: the last is never run.
+    signatures = {
+        index: _signature(segment, tf.float32)
+        for index, segment in enumerate(segments)
+        if segment.gives
+    }
     for image in images:
         tensors = {"image": image[np.newaxis].astype(np.float32)}
         for index, segment in enumerate(segments):
             taken = {name: tensors[name] for name in segment.takes}
             yield f"segment_{index}", taken
-            with _unfused():
-                given = signatures[index](**{name: tf.constant(it) for name, it in taken.items()})
-            tensors |= {name: given[name].numpy() for name in segment.gives}
+            if index in signatures:
+                inputs = {name: tf.constant(it) for name, it in taken.items()}
+                with unfused():
+                    given = signatures[index](**inputs)
+                tensors |= {name: given[name].numpy() for name in segment.gives}
 
 
 @contextmanager
-def _unfused() -> Iterator[None]:
+def unfused() -> Iterator[None]:
     """Run compiled functions operation by operation: fused, they round, and so set ranges, anew."""
     options = tf.config.optimizer
     before = options.get_experimental_options()

@@ -10,12 +10,18 @@ FEATURES = (
     *("asimd", "asimddp"),  # of ARM
 )
 
+_BFLOAT16 = {"amx_bf16", "avx512_bf16"}
+
 
 class Processor(NamedTuple):
-    """A processor's name and those of its features that decide results and speed."""
+    """A processor's name and those of its features that decide results and speed.
+
+    `quick_bfloat16`: whether it multiplies numbers of 16 bits as oneDNN takes them.
+    """
 
     name: str
     features: tuple[str, ...]
+    quick_bfloat16: bool = False
 
     @property
     def kind(self) -> str:
@@ -40,4 +46,5 @@ def parse_cpuinfo(text: str, otherwise: str = "unknown") -> Processor:
         # ARM has no name of the processor, a Raspberry Pi one of the board
         fields.get("model name") or fields.get("Model") or otherwise,
         tuple(f for f in FEATURES if f in flags),
+        bool(flags & _BFLOAT16),
     )

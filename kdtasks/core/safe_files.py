@@ -37,6 +37,17 @@ def why_unsafe(path: Path) -> str | None:
     return _KINDS.get(kind)
 
 
+def regular(path: Path) -> Path:
+    """Return the path of a file, or of a link to one; to read a pipe may take for ever.
+
+    Raises:
+        OSError: nothing is there, or something else.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path} is no file")
+    return path
+
+
 def unsafe_below(folder: Path) -> str | None:
     """Name the first entry of a folder, of any depth, that `why_unsafe` names; None of none."""
     for path in sorted(folder.rglob("*")):  # which looks into no link

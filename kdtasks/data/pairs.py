@@ -193,8 +193,9 @@ def _without_masks(folder: Path, images: Files, masks: Files, where: Path) -> Da
     return DatasetError(
         f"none of the {quantity(len(images), 'image')} has a mask: "
         f"{relative_name(images[first], folder)} needs {first}.png or {first}_mask.png in"
-        f"{name or ' the same folder'}, which {there}; rename the masks, or set "
-        "data.source.mask_suffix to what follows an image's name in its mask's"
+        f"{name or ' the same folder'}, which {there}; rename the masks, set "
+        "data.source.mask_suffix to what follows an image's name in its mask's, or give the folder "
+        "of the masks (`--masks`, data.source.masks)"
     )
 
 

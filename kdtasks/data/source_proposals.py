@@ -1,6 +1,7 @@
 """What tells the classes of images before anyone has written params: folders, names, or a table."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from kdtasks.data.given_splits import split_named
 from kdtasks.data.mask_proposals import OF_MASKS, lie_beside, masked, masks_inside
 from kdtasks.data.proposal import Proposal, source_of
 from kdtasks.data.sources import Item, Source
+from kdtasks.data.sources.file_names import FileNames
 from kdtasks.data.sources.table import ImageTable
 from kdtasks.data.tables import ENDINGS, PLAIN_ENDING
-from kdtasks.edge.formats import SUFFIXES
+from kdtasks.edge.formats import IMAGE_LIKE, SUFFIXES
 from kdtasks.tasks.registry import task_of
 
+_UNLABELLED = re.compile(r"(un|not?[ _-]?)label(l?ed|s)?", re.I)
 _OF_NOTES = re.compile(r"annotations?|meta(data)?|xmls?", re.I)
 # Of masks and images; where there are more folders, one that is named like masks is a class.
 _MOST_FOLDERS = 4
@@ -59,6 +62,7 @@ def _labelled(images: Path, *, is_told: bool) -> Proposal:
         return _by_table(ImageTable(file=images.name), images.parent)
     if not is_told:
         _refuse_masks(images)
+        _refuse_unlabelled(images)
     reasons: list[str] = []
     for name in tables_in(images):
         if _tells_classes(ImageTable(file=name), images, reasons):
@@ -77,11 +81,14 @@ def _labelled(images: Path, *, is_told: bool) -> Proposal:
         name = relative_name(inner, images)
         listing = source_of(name="file_names", images=name, lists=listed)
         return Proposal(listing, images, notes=notes)
+    if not any(path.suffix.lower() in IMAGE_LIKE for path in files_below(images)):
+        raise DatasetError(f"{images} holds no image at any depth; give the folder that holds them")
     tables = tables_in(images.resolve().parent)
     beside = f"; if {tables[0]} beside it names them, give {images.parent} or it" if tables else ""
     raise DatasetError(
         f"nothing tells what the images in {images} show; put each into a folder of its class, as "
-        f"{images.name}/cats/1.jpg, or give a table of names and classes in place of the folder"
+        f"{images.name}/cats/1.jpg, or give the folder above if it is a class itself, or a table "
+        "of names and classes in place of the folder"
         f"{beside}" + "".join(f" ({reason})" for reason in reasons[:1])
     )
 
@@ -89,10 +96,16 @@ def _labelled(images: Path, *, is_told: bool) -> Proposal:
 def _tells_classes(source: Source, folder: Path, reasons: list[str]) -> bool:
     """Whether a source finds several classes; a reason why not is added to the others."""
     try:
-        return len({each.label for each in source.items(folder) if isinstance(each, Item)}) > 1
+        items = [each for each in source.items(folder) if isinstance(each, Item)]
     except DatasetError as error:
         reasons.append(str(error))
         return False
+    counts = Counter(each.label for each in items)
+    alone = [each.name for each in items if counts[each.label] == 1]
+    if isinstance(source, FileNames) and len(alone) > max(_SPLITS, len(items) / 2):
+        reasons.append(f"by their names most would be alone in their class, such as {alone[0]}")
+        return False
+    return len(counts) > 1
 
 
 def _refuse_masks(images: Path) -> None:
@@ -107,6 +120,16 @@ def _refuse_masks(images: Path) -> None:
             f"{drawn[0]} seems to hold masks, no class: give `--images {photo} "
             f"--masks {drawn[0]}`, or `--task classification` if it is one"
         )
+
+
+def _refuse_unlabelled(images: Path) -> None:
+    """Refuse a folder of images without labels among those of classes, as it would be one."""
+    for path in inner_folders(images):
+        if _UNLABELLED.fullmatch(path.name):
+            raise DatasetError(
+                f"{path} seems to hold images without labels, no class: move it out of {images} "
+                "and give it as `--unlabelled`, or `--task classification` if it is a class"
+            )
 
 
 def _folder_of_images(folder: Path) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import DatasetError, did_you_mean
+from kdtasks.core.safe_files import regular
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 # Lists such as `train.txt`; a table where there is no other, for notes are called so too.
@@ -41,7 +42,7 @@ def read_table(path: Path, known: Collection[str] = ()) -> Table:
         DatasetError: the file is missing, damaged or of another form.
     """
     try:
-        if path.suffix.lower() == ".parquet":
+        if regular(path).suffix.lower() == ".parquet":
             table = _read_parquet(path)
         else:
             table = _read_plain(path, known) or _read_csv(path)

@@ -71,17 +71,13 @@ class Classifier(Predictor):
     per_pixel: ClassVar[bool] = False
 
     @cached_property
-    def _exit_rules(self) -> list["ExitRule"]:
+    def _exits(self) -> list[tuple["ExitRule", "Softmax"]]:
         temperatures, specs = self.manifest.temperatures, self.segments.logits_specs
-        score = SCORES[self.manifest.score]
+        score, thresholds = SCORES[self.manifest.score], (*self.thresholds, ALWAYS)
         return [
-            ExitRule(score, *parts)
-            for parts in zip(temperatures, self.thresholds, specs, strict=False)
+            (ExitRule(score, temperature, threshold, spec), Softmax(temperature, spec))
+            for temperature, threshold, spec in zip(temperatures, thresholds, specs, strict=True)
         ]
-
-    @cached_property
-    def _softmaxes(self) -> list["Softmax"]:
-        return list(map(Softmax, self.manifest.temperatures, self.segments.logits_specs))
 
     @property
     def image_size(self) -> Size:
@@ -95,24 +91,20 @@ class Classifier(Predictor):
         Raises:
             DatasetError: the image's shape or dtype is not the model's.
         """
-        image = np.asarray(image)
-        if image.dtype != _PIXEL or image.shape != self.segments.input_shape:
-            raise unfit(image, self.segments.input_shape, "convert or resize it")
-        segments, rules, last = self.segments, self._exit_rules, self.segments.count - 1
+        segments, image = self.segments, np.asarray(image)
+        if image.dtype != _PIXEL or image.shape != segments.input_shape:
+            raise unfit(image, segments.input_shape, "convert or resize it")
+        exits = self._exits
         segments.begin(image)
-        for exit_index in range(segments.count):
+        for exit_index, (leaves, _) in enumerate(exits):
             numbers = segments.run(exit_index)
-            if exit_index == last or rules[exit_index](numbers):
+            if leaves(numbers):  # the last always does
                 break
         class_index = int(numbers.argmax())
-        probabilities = self._softmaxes[exit_index](numbers, class_index)
+        probabilities = exits[exit_index][1](numbers, class_index)
+        names, confidence = self.manifest.class_names, float(probabilities[class_index])
         return ClassPrediction(
-            self.manifest.class_names[class_index],
-            class_index,
-            float(probabilities[class_index]),
-            exit_index,
-            probabilities,
-            self.manifest.class_names,
+            names[class_index], class_index, confidence, exit_index, probabilities, names
         )
 
     def logits(self, images: Pixels) -> Logits:
@@ -125,8 +117,11 @@ class Softmax:
 
     def __init__(self, temperature: float, spec: TensorSpec) -> None:
         """Look up what numbers of 8 bits stand for; `spec` is of the exit's logits in the file."""
-        self._temperature, self._decode = temperature, decoder(spec)
+        # An array of no axes: of a number numpy makes one, at every call.
+        self._temperature, self._decode = np.array(temperature, np.float64), decoder(spec)
+        self._sum = np.empty(())
         self._table: npt.NDArray[np.float64] | None = None
+        self._exponentials: dict[int, npt.NDArray[np.float64]] = {}  # by the largest number
         if spec.dtype.itemsize == 1:
             numbers = np.arange(256, dtype=np.uint8).view(spec.dtype)
             self._table = self._decode(numbers).astype(np.float64) / temperature
@@ -141,11 +136,17 @@ class Softmax:
         if self._table is None:
             probabilities = self._decode(numbers).astype(np.float64)
             probabilities /= self._temperature
+            probabilities -= probabilities[largest]
+            np.exp(probabilities, out=probabilities)
         else:
-            probabilities = self._table.take(numbers.view(np.uint8))
-        probabilities -= probabilities[largest]
-        np.exp(probabilities, out=probabilities)
-        probabilities /= np.add.reduce(probabilities)
+            found = numbers.view(np.uint8)
+            number = found.item(largest)
+            exponentials = self._exponentials.get(number)
+            if exponentials is None:
+                exponentials = np.exp(np.minimum(self._table - self._table[number], 0.0))
+                self._exponentials[number] = exponentials
+            probabilities = exponentials.take(found)
+        probabilities /= np.add.reduce(probabilities, out=self._sum)
         return probabilities
 
 

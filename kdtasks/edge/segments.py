@@ -115,8 +115,7 @@ class Segments:
         Raises:
             BundleError: LiteRT cannot run it.
         """
-        numbers: Tensor = self._chain.run(index)[0]
-        return numbers
+        return self._chain.run(index)
 
     def steps(self, image: Pixels) -> Iterator[Logits]:
         """Yield the logits [classes] of one exit after the other; a segment runs when asked for.

@@ -1,4 +1,4 @@
-"""The queue behind docs/scale.md, and the figures that the page tells."""
+"""The queue behind docs/scale.md, and the figures that it and docs/cluster.md tell."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from benchmarks.scale import DEVICES, FIGURES, pulls, waits
 from kdtasks.core.files import read_json
 
-PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_who_comes_last_of_a_crowd_waits_for_all_others():
@@ -32,15 +32,16 @@ def test_a_device_asks_once_where_nothing_is_new():
         )
 
 
-def test_the_page_tells_the_figures_that_were_measured():
-    """Every number in the page's tables stands in docs/scale.json."""
+@pytest.mark.parametrize(("page", "fewest"), [("scale", 11), ("cluster", 3)])
+def test_the_page_tells_the_figures_that_were_measured(page: str, fewest: int):
+    """Every bold number of docs/PAGE.md stands in docs/PAGE.json."""
 
     def numbers(content: object) -> set[str]:
         if isinstance(content, dict):
             return set().union(*map(numbers, content.values()))
-        return {f"{content:,}", str(content)}
+        return {f"{content:,}" if isinstance(content, int | float) else "", str(content)}
 
-    known = numbers(read_json(FIGURES))
-    cells = re.findall(r"\*\*([\d.,]+)\*\*", PAGE.read_text("utf-8"))
-    assert len(cells) > 10
+    known = numbers(read_json(DOCS / f"{page}.json"))
+    cells = re.findall(r"\*\*([\d.,]+)\*\*", (DOCS / f"{page}.md").read_text("utf-8"))
+    assert len(cells) >= fewest
     assert set(cells) <= known

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.complete_params import write_params
-from tests.tools.dvc_command import dvc
+from tests.tools.dvc_command import dvc, init_dvc
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +62,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         (folder / watched).mkdir(parents=True)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    dvc(folder, "init", "--quiet")
+    init_dvc(folder)
     dvc(folder, "repro", "--quiet")
     return folder
 

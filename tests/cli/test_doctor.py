@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kdtasks.core.processor import Processor
 from kdtasks.orchestrate.project import doctor
 from kdtasks.orchestrate.project.doctor import (
     Finding,
@@ -94,6 +95,14 @@ def test_git():
 def test_memory(monkeypatch: pytest.MonkeyPatch, memory: float, level: str):
     monkeypatch.setattr("kdtasks.orchestrate.project.doctor.memory_gb", lambda: memory)
     assert by_subject(check_machine())["memory"].level == level
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_it_says_where_bfloat16_is_quick(monkeypatch: pytest.MonkeyPatch, quick: bool):
+    monkeypatch.setattr(doctor, "read_processor", lambda: Processor("one", ("avx2",), quick))
+    finding = by_subject(check_machine())["processor"]
+    assert finding.message == "one (avx2)"
+    assert ("runtime.precision: bfloat16" in finding.fix) is quick
 
 
 @pytest.mark.parametrize(("free", "level"), [(4.9, "warn"), (5.0, "ok")])

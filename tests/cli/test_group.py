@@ -1,5 +1,6 @@
 """The group of all commands: what it lists without building it, and how commands end."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from kdtasks.cli.group import LazyCommands
 from kdtasks.cli.status import MEANINGS, Status
 
 ROOT = Path(__file__).parents[2]
+BUG = TypeError("no such\nthing")
 
 
 def kdtasks(*words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
@@ -105,14 +107,13 @@ def test_help_and_version_import_none_of_the_slow_modules():
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Run `kdtasks doctor` where that raises a TypeError."""
+    """Run `kdtasks doctor` where that raises an error."""
 
-    def examine(folder: Path) -> None:
-        raise TypeError("no such\nthing")
+    def run(*words: str, error: Exception = BUG) -> None:
+        def examine(folder: Path) -> None:
+            raise error
 
-    monkeypatch.setattr("kdtasks.orchestrate.project.doctor.examine", examine)
-
-    def run(*words: str) -> None:
+        monkeypatch.setattr("kdtasks.orchestrate.project.doctor.examine", examine)
         monkeypatch.setattr("sys.argv", ["kdtasks", "doctor", *words])
         command_line.main()
 
@@ -131,6 +132,15 @@ def test_a_bug_is_one_line_unless_its_traceback_is_asked_for(
     )
     with pytest.raises(TypeError, match="thing"):
         broken("--debug")
+
+
+def test_what_the_disk_refuses_is_no_bug(
+    broken: Callable[..., None], capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        broken(error=OSError(errno.ENOSPC, "No space left on device", "file"))
+    assert ended.value.code == Status.FAILED
+    assert capsys.readouterr().err.startswith("error: the disk is full; make room and run")
 
 
 def test_an_error_of_the_users_keeps_its_traceback_for_debug(tmp_path: Path):

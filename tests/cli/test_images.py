@@ -136,7 +136,7 @@ def test_without_pillow_arrays_of_the_right_size_work(
         monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert read_fitted(tmp_path / "a.npy", fitting((2, 3, 1))).pixels.shape == (2, 3, 1)
-    needed = r"need Pillow, .* pip install pillow, or give \.npy files of uint8 \[4, 4, 1\]"
+    needed = r"need Pillow: pip install pillow, or give \.npy files of uint8 \[4, 4, 1\]"
     for name in ("a.npy", "a.png"):
         with pytest.raises(DatasetError, match=needed):
             read_fitted(tmp_path / name, fitting((4, 4, 1)))

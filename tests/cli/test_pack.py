@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import BundleError
 from kdtasks.core.files import write_json
-from kdtasks.edge.bundle_files import open_bundle_files, read_manifest
+from kdtasks.edge.bundle_files import SBOM, open_bundle_files, read_manifest
 from kdtasks.edge.classifier import Classifier
 from kdtasks.orchestrate.project.origin import find_origin, folder_hash
 from kdtasks.orchestrate.project.pack import pack
@@ -99,11 +99,14 @@ def test_a_card_of_just_these_scores_goes_with_the_bundle(bundle: Path, tmp_path
 
 
 def test_the_same_bundle_gives_the_same_bytes(bundle: Path, tmp_path: Path):
+    (bundle / SBOM).write_text("{}")
     first, _ = pack(bundle, tmp_path / "first.kdz")
     second, _ = pack(bundle, tmp_path / "second.kdz")
     assert first.read_bytes() == second.read_bytes()
     again, _ = pack(first, tmp_path / "again.kdz")
     assert again.read_bytes() == first.read_bytes()
+    with open_bundle_files(again) as contents:
+        assert contents.read(SBOM) == b"{}"
 
 
 def test_nothing_is_claimed_that_the_lock_does_not_say(bundle: Path, tmp_path: Path):

@@ -25,7 +25,7 @@ SHAPE = (4, 4, 1)
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first exit sees the mean brightness, and is unsure of what is neither dark nor bright."""
-    import tensorflow as tf
+    from kdtasks.core.backend import tf
 
     class Network(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((1, *SHAPE), tf.float32, name="image")])

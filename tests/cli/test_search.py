@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,6 @@ from typer.testing import CliRunner
 
 from kdtasks.cli.main import app
 from kdtasks.core.errors import KdTasksError
-
-MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
-
-
-@pytest.fixture(scope="module")
-def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("committed") / "project"
-    subprocess.run([sys.executable, str(MAKE), str(folder)], check=True)
-    return folder
 
 
 @pytest.fixture

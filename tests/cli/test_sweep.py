@@ -4,8 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,16 +15,9 @@ from kdtasks.cli.sweep import run_sweep
 from kdtasks.core.errors import KdTasksError, ParamsError
 from kdtasks.orchestrate.sweep.plan import SweepOptions
 
-MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
+pytestmark = pytest.mark.usefixtures("warm_commands")
+
 OPTIONS = SweepOptions(("distill.alpha=0.1,0.9",), seeds=3)
-
-
-@pytest.fixture(scope="module")
-def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which nothing has run. Read only: copy it with `project`."""
-    folder = tmp_path_factory.mktemp("committed") / "project"
-    subprocess.run([sys.executable, str(MAKE), str(folder)], check=True)
-    return folder
 
 
 @pytest.fixture

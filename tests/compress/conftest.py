@@ -13,7 +13,10 @@ from kdtasks.learn.networks.alexnet import AlexNet
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.resnet import ResNet8
 from kdtasks.learn.networks.unet import UNet
+from tests.tools.graphs import unoptimized_graphs
 from tests.tools.networks import BLOCKS, HEADS
+
+__all__ = ["unoptimized_graphs"]
 
 # Name to architecture, input shape and exits.
 ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
@@ -38,6 +41,7 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
     "alexnet": (AlexNet(width=0.1), (16, 16, 3), ("block_1", "block_4")),
     "unet": (UNet(filters=(4, 6, 8)), (16, 16, 3), ("up_1",)),
     "unet_plain": (UNet(filters=(2, 4, 8)), (16, 16, 3), ()),
+    "unet_small": (UNet(filters=(2, 4)), (8, 8, 3), ()),
 }
 CLASSES = 4
 
@@ -104,10 +108,12 @@ def draw_images() -> Callable[[Any], np.ndarray]:
 
 @pytest.fixture(scope="session")
 def outputs() -> Callable[[Any, np.ndarray], list[np.ndarray]]:
-    """Give a function that runs every exit."""
-    from kdtasks.learn.networks.inference import ForwardPass
+    """Give a function that runs every exit, uncompiled: it is asked once of each network."""
 
-    return lambda model, images: ForwardPass(model).logits(images)
+    def run(model: Any, images: np.ndarray) -> list[np.ndarray]:
+        return [exit_.numpy() for exit_ in model.logits(images.astype(np.float32))]
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdtasks.compress.convert import _feed, _unfused
+from kdtasks.compress.convert import _feed, unfused
 from kdtasks.core.backend import tf
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unoptimized_graphs() -> None:
+    """Graphs are rewritten here, as they are where files are made."""
 
 
 @pytest.mark.parametrize("name", ["cnn_average", "mobilenet", "unet"])
@@ -40,7 +45,7 @@ def test_settings_of_tensorflow_are_left_as_they_were(before: dict[str, bool]):
     options = tf.config.optimizer
     kept = options.get_experimental_options()
     options.set_experimental_options(before)
-    with _unfused():
+    with unfused():
         assert options.get_experimental_options()["disable_meta_optimizer"]
     found = options.get_experimental_options()
     options.set_experimental_options({**dict.fromkeys(before, False), **kept})

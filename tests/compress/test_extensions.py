@@ -1,15 +1,15 @@
 """A project's own passes and number formats: a file in `extensions/`, and variants are made."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kdtasks.compress.tflite.graph import inspect_kernels, read_graphs, signature_types
 from kdtasks.edge.segments import Segments
+from tests.tools.warm_scripts import RunWarm
 
 PASS = '''
 from typing import ClassVar
@@ -58,8 +58,6 @@ class Int8Inside(NumberFormat):
 '''
 
 BUILD = """
-import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +70,6 @@ from kdtasks.orchestrate.search.trial import search_space
 from kdtasks.params.docs import render_reference
 from kdtasks.params.search import SearchParams
 
-variant, passes = sys.argv[1], json.loads(sys.argv[2])
 params = CompressParams.model_validate({"variants": [variant], "passes": passes})
 network = CNN(filters=(8, 16), batch_normalization=False)
 model = build(network, input_shape=(8, 8, 1), num_classes=3, exits=("block_1",))
@@ -87,20 +84,17 @@ print(*(it.label for it in search_space(SearchParams(), params, early_exits=Fals
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Callable[..., tuple[bytes, str, str]]:
+def build(tmp_path: Path, run_warm: RunWarm) -> Callable[..., tuple[bytes, str, str]]:
     """Give a function that builds a variant in a project that has an extension.
 
     It gives the file, the page of parameters, and the variants that a search tries.
     """
 
-    def make(extension: str, variant: str, passes: str = "{}") -> tuple[bytes, str, str]:
+    def make(extension: str, variant: str, passes: Any = None) -> tuple[bytes, str, str]:
         (tmp_path / "extensions").mkdir()
         (tmp_path / "extensions" / "own.py").write_text(extension, encoding="utf-8")
         # A process of its own: registries are read once.
-        ran = subprocess.run(
-            [sys.executable, "-c", BUILD, variant, passes],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        ran = run_warm(tmp_path, f"variant, passes = {variant!r}, {passes or {}!r}\n{BUILD}")
         assert ran.returncode == 0, ran.stderr
         page = (tmp_path / "parameters.md").read_text(encoding="utf-8")
         return (tmp_path / "model.tflite").read_bytes(), page, ran.stdout
@@ -109,7 +103,7 @@ def build(tmp_path: Path) -> Callable[..., tuple[bytes, str, str]]:
 
 
 def test_a_pass(build: Callable[..., tuple[bytes, str, str]]):
-    content, page, _ = build(PASS, "ternary+float32", '{"ternary": {"size": 0.25}}')
+    content, page, _ = build(PASS, "ternary+float32", {"ternary": {"size": 0.25}})
     assert inspect_kernels(content).distinct_values == 3  # −0.25, 0 and 0.25
     assert "`filters`, `magnitude`, `ternary`, `cluster`" in page
     assert "### `compress.passes.ternary`" in page

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from kdtasks.core.processor import Processor, parse_cpuinfo, read_processor
 
 X86 = """\
@@ -24,6 +26,13 @@ def test_x86():
 def test_arm_has_no_model_name():
     text = "processor\t: 0\nFeatures\t: fp asimd asimddp\n"
     assert parse_cpuinfo(text, otherwise="aarch64") == Processor("aarch64", ("asimd", "asimddp"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "quick"), [("avx512f amx_int8", False), ("avx512_bf16", True), ("amx_bf16", True)]
+)
+def test_a_processor_is_quick_at_bfloat16_where_it_multiplies_such_numbers(flags, quick):
+    assert parse_cpuinfo(f"flags\t: {flags}\n").quick_bfloat16 is quick
 
 
 def test_without_proc(tmp_path: Path):

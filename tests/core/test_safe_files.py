@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.core.safe_files import copy_files, unsafe_below, why_unsafe
+from kdtasks.core.safe_files import copy_files, regular, unsafe_below, why_unsafe
 
 
 @pytest.fixture
@@ -40,6 +40,9 @@ def test_anything_else_is_refused_unopened(folder: Path, tmp_path: Path, kind: s
     assert unsafe_below(folder) == f"'inside/weights', a {word}"
     with pytest.raises(OSError, match=f"weights is a {word}"):
         copy_files(folder, tmp_path / "copy")
+    if kind != "link":  # a file is what it leads to
+        with pytest.raises(OSError, match=r"no file|No such|symbolic links"):
+            regular(place)
     assert "secret" not in [path.read_text() for path in tmp_path.glob("copy/**/w*")]
 
 

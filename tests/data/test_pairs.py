@@ -71,7 +71,7 @@ def test_where_nothing_fits_one_sentence_shows_what_is_there(tmp_path: Path) -> 
     touch(tmp_path, *(f"images/{number}.jpg" for number in range(20)), "masks/x-3.png")
     message = (
         r"^none of the 20 images has a mask: images/0\.jpg needs 0\.png or 0_mask\.png in masks/, "
-        r"which holds x-3\.png; rename the masks, or set data\.source\.mask_suffix to .*$"
+        r"which holds x-3\.png; rename the masks, set data\.source\.mask_suffix to .*$"
     )
     with pytest.raises(DatasetError, match=message):
         pairs(tmp_path, "images", "masks")

@@ -38,7 +38,7 @@ class TinyNetwork(NamedTuple):
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> TinyNetwork:
-    import tensorflow as tf
+    from kdtasks.core.backend import tf
 
     generator = np.random.default_rng(0)
     pixels = int(np.prod(SHAPE))

@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 
 from tests.tools.complete_params import write_params
+from tests.tools.dvc_command import init_dvc
 
 ROOT = Path(__file__).parents[2]
 # flows/ is a folder of the project, not a part of the installed package
@@ -74,7 +75,7 @@ def fresh_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dvc.yaml").write_text(STAGES, encoding="utf-8")
     (folder / "train.py").write_text(TRAIN, encoding="utf-8")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], cwd=folder, check=True)
+    init_dvc(folder)
     return folder
 
 

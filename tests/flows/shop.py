@@ -18,6 +18,7 @@ from kdtasks.deploy.store.publish import publish
 from kdtasks.deploy.store.records import list_numbers, read_alias
 from kdtasks.params import load_params
 from tests.tools.complete_params import complete_params
+from tests.tools.dvc_command import init_dvc
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
 from tests.tools.records import write_selection
 
@@ -106,7 +107,7 @@ def open_shop(folder: Path, models: tuple[bytes, bytes]) -> Shop:
     (folder / "make.py").write_text(MAKE, encoding="utf-8")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     shop = Shop(folder, models)
-    shop.dvc("init")
+    init_dvc(folder)
     shop.bring(BETTER)
     return shop
 

@@ -12,6 +12,8 @@ from flows.refresh import NO_STORE, refresh
 from kdtasks.deploy.store.address import alias_key
 from kdtasks.params import load_params
 
+pytestmark = pytest.mark.usefixtures("warm_commands")
+
 SIZE = ("image_size: null", "image_size: [8, 8]")
 
 

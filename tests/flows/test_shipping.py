@@ -21,6 +21,8 @@ from tests.flows.shop import BETTER, MAKE, ROOT, Shop, copy_shop, open_shop
 from tests.flows.test_pipeline import artifacts_of
 from tests.tools.records import write_selection
 
+pytestmark = pytest.mark.usefixtures("warm_commands")
+
 
 @pytest.fixture(scope="module")
 def closed_shop(

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,14 @@ import pytest
 
 from flows.sweep import sweep
 
-MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
+pytestmark = pytest.mark.usefixtures("warm_commands")
 
 
 @pytest.fixture
-def swept_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def swept_project(committed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project in which nothing has run; also the current folder."""
     folder = tmp_path / "swept"
-    subprocess.run([sys.executable, str(MAKE), str(folder)], check=True)
+    shutil.copytree(committed_project, folder, symlinks=True)
     for name in ("TRACE", "BREAK", "HOLD"):
         monkeypatch.setenv(name, str(tmp_path / name))
     monkeypatch.chdir(folder)

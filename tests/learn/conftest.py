@@ -6,7 +6,10 @@ from textwrap import dedent
 
 import pytest
 
+from tests.tools.graphs import unoptimized_graphs
 from tests.tools.warm_scripts import RunWarm
+
+__all__ = ["unoptimized_graphs"]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from ruamel.yaml import YAML
 
 from kdtasks.params import Params, load_params
 from tests.tools.complete_params import write_params
+from tests.tools.dvc_command import init_dvc
 
 ROOT = Path(__file__).parents[2]
 CODE = ("dvc.yaml", ".dvcignore", "extensions", "stages", "kdtasks")
@@ -39,6 +39,7 @@ SMALL = {
     "benchmark.images": 20,
     "benchmark.warmup": 2,
 }
+NO_GIT = "[core]\n    no_scm = true\n"
 EditParams = Callable[[Path, dict[str, object]], None]
 RunIn = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -94,14 +95,15 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def run_in() -> RunIn:
-    """Give a function that runs a command in a folder to its end."""
+def run_in(command_folder: Path) -> RunIn:
+    """Give a function that runs a command in a folder to its end; `dvc` and `kdtasks` are warm."""
 
     def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         done = subprocess.run(
             command,
             cwd=folder,
-            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+            env={**environment, "PATH": f"{command_folder}{os.pathsep}{environment['PATH']}"},
             capture_output=True,
             text=True,
             check=False,
@@ -117,9 +119,9 @@ def project(tmp_path_factory: pytest.TempPathFactory, run_in: RunIn) -> Path:
     """A project of small digits, run to its end once; tests leave it as it is."""
     project = tmp_path_factory.mktemp("pipeline") / "project"
     lay_out(project)
-    run_in(project, "dvc", "init", "--no-scm", "--quiet")
+    init_dvc(project, NO_GIT)
     # What `dvc repro` makes of it, sooner; that this one has nothing to do is tested.
-    run_in(project, sys.executable, "-m", "kdtasks", "run", "--no-prefect")
+    run_in(project, "kdtasks", "run", "--no-prefect")
     return project
 
 

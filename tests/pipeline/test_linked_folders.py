@@ -13,6 +13,7 @@ from kdtasks.core.errors import StageError
 from kdtasks.orchestrate.project.template import WATCHED
 from kdtasks.orchestrate.runner.repository import Repository
 from tests.tools.complete_params import write_params
+from tests.tools.dvc_command import init_dvc
 
 ROOT = Path(__file__).parents[2]
 RunIn = Callable[..., subprocess.CompletedProcess[str]]
@@ -46,7 +47,7 @@ def linked(
     write_params(project)
     source = {"name": "image_folder"}  # as the guide has it
     edit_params(project, {"data.source": source, "data.image_size": [8, 8]})
-    run_in(project, "dvc", "init", "--no-scm", "--quiet")
+    init_dvc(project, "[core]\n    no_scm = true\n")
     return project
 
 
@@ -55,7 +56,7 @@ def test_an_image_behind_a_link_is_watched_once_it_is_listed(linked: Path, run_i
     assert "2 folders among the images (data/raw/dogs, data/raw/dogs/old ones)" in refused.stderr
     assert "run `kdtasks links`" in refused.stderr
 
-    listed = run_in(linked, "python", "-m", "kdtasks", "links").stdout.splitlines()
+    listed = run_in(linked, "kdtasks", "links").stdout.splitlines()
     assert listed == ["data/raw/dogs", "data/raw/dogs/old ones"]
     assert "24 images" in run_in(linked, "dvc", "repro", "prepare").stdout
     assert "didn't change" in run_in(linked, "dvc", "repro", "prepare").stdout
@@ -64,7 +65,7 @@ def test_an_image_behind_a_link_is_watched_once_it_is_listed(linked: Path, run_i
     assert "24 images" in run_in(linked, "dvc", "repro", "prepare").stdout
     (linked / "data/raw/dogs").unlink()
     (linked / "data/raw/dogs").symlink_to(linked.parent / "disk/old dogs")
-    run_in(linked, "python", "-m", "kdtasks", "links")
+    run_in(linked, "kdtasks", "links")
     assert "16 images" in run_in(linked, "dvc", "repro", "prepare").stdout
 
 

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -86,7 +85,7 @@ def test_a_fresh_clone_pulls_and_runs_nothing(project: Path, clone: Path, run_in
     assert "Data and pipelines are up to date." in done.stdout
     assert contents(clone) == contents(project)
     assert run_in(clone, "git", "status", "--porcelain").stdout == ""
-    done = run_in(clone, sys.executable, "-m", "kdtasks", "run", "--no-prefect")
+    done = run_in(clone, "kdtasks", "run", "--no-prefect")
     assert re.search(r"^(\d+) stages in .*: \1 cached$", done.stdout, flags=re.MULTILINE)
 
 
@@ -95,7 +94,7 @@ def test_a_run_pulls_what_was_run_elsewhere(project: Path, clone: Path, run_in: 
     """Even without `dvc.lock`: the run-cache knows what came of the same inputs."""
     lock = (clone / "dvc.lock").read_bytes()
     (clone / "dvc.lock").unlink()
-    done = run_in(clone, sys.executable, "-m", "kdtasks", "run", "--pull", "--no-prefect")
+    done = run_in(clone, "kdtasks", "run", "--pull", "--no-prefect")
     assert re.search(r"^(\d+) stages in .*: \1 pulled$", done.stdout, flags=re.MULTILINE)
     assert contents(clone) == contents(project)
     assert (clone / "dvc.lock").read_bytes() == lock

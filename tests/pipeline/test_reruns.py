@@ -1,6 +1,7 @@
 """Running again: after nothing, after a change of params, after a kill."""
 
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -21,7 +22,7 @@ RunIn = Callable[..., subprocess.CompletedProcess[str]]
 
 # Runs a stage, which after four epochs, three of them in its checkpoint, waits to be stopped.
 WAITING_STAGE = """
-import runpy, signal, sys, time
+import runpy, sys, time
 from kdtasks.learn.training.monitor import EpochReporter
 
 end_epoch = EpochReporter.end_epoch
@@ -34,7 +35,6 @@ def end_epoch_and_wait(self, record):
             time.sleep(0.05)
 
 EpochReporter.end_epoch = end_epoch_and_wait
-signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run behind an &
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
@@ -83,7 +83,7 @@ def test_another_alpha_runs_distill_and_what_follows(
     changed = tmp_path / "changed"
     shutil.copytree(project, changed)
     edit_params(changed, {"distill.alpha": 0.9})
-    done = run_in(changed, sys.executable, "-m", "kdtasks", "run", "--no-prefect")
+    done = run_in(changed, "kdtasks", "run", "--no-prefect")
     by_variant = ("compress", "calibrate", "export", "evaluate", "benchmark")
     assert stages_run(done) == {
         *(f"distill@{seed}" for seed in params.seeds),
@@ -130,11 +130,17 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(
     warm_stages: WarmStages,
 ):
     (bench / "models/start").mkdir(parents=True)
-    command = [f"stages.{stage}", *words]
+    waiting = bench / "stages/waiting.py"
+    waiting.write_text(WAITING_STAGE, encoding="utf-8")
+    command = shlex.join([f"stages.{stage}", *words])
+    first = warm_stages.words(f"python -m stages.waiting {command}")
+    again = warm_stages.words(f"python -m {command}")
+    assert first
+    assert again
     outputs = [Path("models") / name, Path(f"metrics/{name}.json"), Path(f"plots/{name}.csv")]
     checkpoint = bench / ".kdtasks" / "checkpoints" / f"{name.replace('/', '-')}.npz"
     with subprocess.Popen(
-        [sys.executable, "-c", WAITING_STAGE, *command],
+        first,
         cwd=bench,
         env=environment,
         stdout=subprocess.PIPE,
@@ -161,8 +167,7 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(
     assert [path.name for path in (bench / "models").iterdir()] == ["start"]
     assert checkpoint.exists()
 
-    again = warm_stages.words(f"python -m {' '.join(command)}")
-    assert again
+    waiting.unlink()
     done = run_in(bench, *again)
     assert "resuming after epoch 3\n" in done.stdout
     expected = content(*(project / path for path in outputs))

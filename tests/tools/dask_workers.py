@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.orchestrate.sweep.project.make import make_project as make_swept_project
 from tests.tools.s3_servers import BUCKET, SETTINGS
 
 # Dask watches itself fifty times a second, which costs more than these workers' stages.
@@ -25,7 +26,6 @@ QUIET = {
     "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "2s",
     "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "10s",
 }
-MAKE = Path(__file__).parents[1] / "orchestrate" / "sweep" / "project" / "make.py"
 
 
 class Gate(socketserver.ThreadingTCPServer):
@@ -119,7 +119,7 @@ def environment(home: Path, endpoint: str) -> dict[str, str]:
 
 def make_project(folder: Path) -> Path:
     """A project with a remote in S3, where nothing has run."""
-    subprocess.run([sys.executable, str(MAKE), str(folder)], check=True)
+    make_swept_project(folder)
     (folder / ".dvc" / "config").write_text(
         "[core]\n    analytics = false\n    remote = storage\n"
         f"['remote \"storage\"']\n    url = s3://{BUCKET}/{uuid.uuid4().hex}\n",

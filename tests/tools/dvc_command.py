@@ -9,6 +9,14 @@ import traceback
 from pathlib import Path
 
 
+def init_dvc(folder: Path, config: str = "") -> None:
+    """Write what `dvc init` writes, with such a `config`."""
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc/config").write_text(config, encoding="utf-8")
+    (folder / ".dvc/.gitignore").write_text("/config.local\n/tmp\n/cache\n", encoding="utf-8")
+    (folder / ".dvcignore").touch()
+
+
 def dvc(folder: Path, *words: str) -> str:
     """Run `dvc WORD…` in a folder, and give what it prints; it must succeed."""
     from dvc.cli import main

@@ -23,7 +23,7 @@ CLASS_NAMES = ("dark", "bright")
 @pytest.fixture(scope="session")
 def light_model(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The first exit is unsure of what is neither dark nor bright."""
-    import tensorflow as tf
+    from kdtasks.core.backend import tf
 
     class Network(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec((1, *SHAPE), tf.float32, name="image")])

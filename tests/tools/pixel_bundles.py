@@ -25,7 +25,7 @@ BRIGHTNESS = (40, 200)
 
 def convert_pixel_model(pixel: int, folder: Path) -> bytes:
     """Convert the network that looks at one pixel: one segment, no early exit."""
-    import tensorflow as tf
+    from kdtasks.core.backend import tf
 
     weights = np.zeros((2, 2), np.float32)
     weights[pixel] = [-1.0, 1.0]

@@ -19,7 +19,7 @@ def convert_colour_model(folder: Path, *, side: int = 1) -> bytes:
     With a side above 1 it sees zeros beyond its edge, as every convolution does, and 150 is added
     to the logit of blue.
     """
-    import tensorflow as tf
+    from kdtasks.core.backend import tf
 
     kernel = np.zeros((side, side, 3, 3), np.float32)
     for channel in range(3):

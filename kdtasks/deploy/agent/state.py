@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import ServingError
-from kdtasks.core.files import atomic_folder, flush_to_disk, write_whole
+from kdtasks.core.files import atomic_folder, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked_if_free
+from kdtasks.core.safe_files import regular
 
 KEPT = 2  # releases: the disk may damage one
 ATTEMPTS = 2  # a version that took the process with it so often is not loaded again
@@ -44,8 +45,11 @@ class DeviceState:
 
         Raises:
             ServingError: another one has it.
+            StoreError: the disk refuses.
         """
-        with locked_if_free(self.root / "lock") as lock:
+        with contextlib.ExitStack() as held:
+            with disk_errors("locking the state", self.root):
+                lock = held.enter_context(locked_if_free(self.root / "lock"))
             if lock is None:
                 raise ServingError(
                     f"another agent uses {self.root}; stop it, or give another --state"
@@ -57,7 +61,7 @@ class DeviceState:
         folders = {folder.name: folder for folder in self._releases.iterdir() if folder.is_dir()}
         entries, found = self._read().get("kept"), []
         for entry in entries if isinstance(entries, list) else ():
-            with contextlib.suppress(TypeError, KeyError):
+            with contextlib.suppress(TypeError, KeyError, ValueError, OverflowError):
                 identity, number = entry["identity"], entry["number"]
                 found.append(Kept(folders[identity], identity, int(number)))
         return found
@@ -95,7 +99,8 @@ class DeviceState:
         trying = self._read().get("trying")
         attempts = 0
         if isinstance(trying, dict) and trying.get("identity") == identity:
-            attempts = int(trying.get("attempts", 0))
+            with contextlib.suppress(TypeError, ValueError, OverflowError):
+                attempts = int(trying["attempts"])
         if attempts >= ATTEMPTS:
             return False
         self._write(trying={"identity": identity, "attempts": attempts + 1})
@@ -107,8 +112,8 @@ class DeviceState:
 
     def _read(self) -> dict[str, Any]:
         try:
-            content = json.loads(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            content = json.loads(regular(self._file).read_bytes())
+        except (OSError, ValueError, RecursionError):
             return {}
         return content if isinstance(content, dict) else {}
 

@@ -21,12 +21,25 @@ from typing import Any
 
 from kdtasks.core.files import PARTIAL, atomic_folder, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked, locked_if_free
+from kdtasks.core.safe_files import regular
 from kdtasks.deploy.store.address import Reference, rotation_key
 from kdtasks.deploy.store.objects import files_in
 from kdtasks.deploy.store.records import FoundVersion, StoredFile, Version
+from kdtasks.edge.manifest_form import problems
 
 _LOCK = "lock"
 _DAY = 86_400.0  # seconds
+_HASH = "^[0-9a-f]{64}$"
+_RESOLUTION = {
+    "type": "object",
+    "required": ["number", "manifest_sha256"],
+    "properties": {
+        "number": {"type": "integer", "minimum": 1},
+        "manifest_sha256": {"type": "string", "pattern": _HASH},
+        "alias_record": {"type": ["string", "null"]},
+        "previous_sha256": {"type": ["string", "null"], "pattern": _HASH},
+    },
+}
 
 
 def default_cache() -> Path:
@@ -89,7 +102,7 @@ class Cache:
     def manifest(self, sha256: str) -> bytes | None:
         """A manifest by its hash; null where it is not here, or damaged."""
         try:
-            data = self._manifest(sha256).read_bytes()
+            data = regular(self._manifest(sha256)).read_bytes()
         except OSError:
             return None
         return data if hashlib.sha256(data).hexdigest() == sha256 else None
@@ -102,7 +115,7 @@ class Cache:
     def rotation(self, identity: str) -> bytes | None:
         """The record of a signing key's successor; null where none was found so far."""
         path = self.root / rotation_key(identity)
-        return path.read_bytes() if path.exists() else None
+        return regular(path).read_bytes() if path.exists() else None
 
     def keep_rotation(self, identity: str, data: bytes) -> None:
         """Remember the successor of a signing key, for ever."""
@@ -165,7 +178,7 @@ class Cache:
         blobs = set()
         for sha256 in manifests:
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-                content: dict[str, Any] = json.loads(self._manifest(sha256).read_bytes())
+                content: dict[str, Any] = json.loads(self.manifest(sha256) or b"")
                 blobs |= {file["sha256"] for file in content["files"]}
         for path in (self.root / "bundles").iterdir():
             if path.name not in manifests:
@@ -201,8 +214,9 @@ def _short(store: str) -> str:
 
 def _read_resolution(path: Path) -> Resolution | None:
     try:
-        return Resolution(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        content = json.loads(regular(path).read_bytes())
+        return None if any(problems(content, _RESOLUTION, "")) else Resolution(**content)
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

@@ -78,6 +78,11 @@ class Chain(Architecture):
     deep: ClassVar[tuple[str, ...]] = ("filters", "strides")
 
     stem: Size = Field(default=16, description="filters of the first convolution")
+    stem_strides: Size = Field(
+        default=1,
+        description="by how much it makes height and width smaller; 2 takes little time, for a "
+        "convolution at the image's own size is the slowest",
+    )
     filters: Sizes = Field(
         min_length=1, description="filters of each block; a block is named `block_1`, `block_2` …"
     )
@@ -122,7 +127,7 @@ class Chain(Architecture):
         return tensor
 
     def build(self, image: Tensor) -> Backbone:
-        tensor = convolution(image, name="stem", filters=self.stem)
+        tensor = convolution(image, name="stem", filters=self.stem, strides=self.stem_strides)
         taps: Taps = {"stem": (tensor,)}
         for name, *sizes in zip(self.taps()[1:], self.filters, self.strides, strict=True):
             tensor = self.block(tensor, *sizes, name=name)

@@ -15,13 +15,18 @@ from kdtasks.learn.networks.layers import Chain, activate, batch_normalization, 
 class MobileNet(Chain):
     """Inverted residuals: each block widens, convolves every channel by itself, and narrows."""
 
-    scalable: ClassVar[tuple[str, ...]] = ("stem", "filters", "top")
+    scalable: ClassVar[tuple[str, ...]] = ("stem", "filters", "dense", "top")
 
     name: Literal["mobilenet"] = "mobilenet"
     expansion: Size = Field(
         default=4, description="how many times as many filters a block has inside as come in"
     )
     kernel_size: Size = Field(default=3, description="side of the depthwise kernels, in pixels")
+    dense: Size | None = Field(
+        default=None,
+        description="blocks of at most so many filters are one convolution of all channels, which "
+        "takes more bytes and, of few filters, less time; null for none",
+    )
     top: Size | None = Field(
         default=None,
         description="filters of a 1×1 convolution before the last exit's average; null for none",
@@ -34,9 +39,27 @@ class MobileNet(Chain):
 
     def block(self, tensor: Tensor, filters: int, strides: int, *, name: str) -> Tensor:
         expansion, size = self.expansion, self.kernel_size
+        if self.dense is not None and filters <= self.dense:
+            return residual(tensor, filters, strides, name=name, kernel_size=size)
         return inverted_residual(
             tensor, filters, strides, name=name, expansion=expansion, kernel_size=size
         )
+
+
+def residual(tensor: Tensor, filters: int, strides: int, *, name: str, kernel_size: int) -> Tensor:
+    """Convolve once and add what came in, where it has the same shape; then the activation."""
+    shortcut = tensor
+    tensor = convolution(
+        tensor,
+        name=f"{name}_dense",
+        filters=filters,
+        kernel_size=kernel_size,
+        strides=strides,
+        activation=None,
+    )
+    if strides == 1 and filters == shortcut.shape[-1]:
+        tensor = keras.layers.Add(name=f"{name}_add")([shortcut, tensor])
+    return activate(tensor, "relu", name=f"{name}_activation")
 
 
 def inverted_residual(

@@ -21,17 +21,26 @@ from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from kdtasks.core.backend import keras_3
 from kdtasks.core.errors import TeacherError, shortened
 from kdtasks.learn.teachers.formats import OpenedNetwork
-from kdtasks.learn.teachers.network import open_network
+from kdtasks.learn.teachers.network import format_of, open_network
 
-# Seconds for opening a file, TensorFlow's start included, and for a batch and each of its images:
-# a hundred times what large networks take on one core.
-OPENING, BATCH, IMAGE = 300.0, 60.0, 10.0
+# Seconds of computing that a file may take until it has answered one image, and bytes of it that
+# are worth one more: large networks take a third of that on one core. So a small file ends soon,
+# however long its graph is. To import libraries is not its work.
+PATIENCE, BYTES, IMPORTING = 10.0, 1e6, 60.0
+
+# An image in a batch may take so many times what the first took.
+_SLOWER = 4.0
+
+# Computing is what the processors did, for others may use them as well, and no less than this share
+# of the time.
+_SHARE = 1 / 30
 
 SCRATCH = "kdtasks-teacher-"
 
@@ -48,13 +57,23 @@ def open_apart(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     """
     process = _shared()
     request = {"path": str(path), "folder": str(Path.cwd()), "layers": list(layers)}
-    told, _ = process.ask(request, None, f"teacher.path: {path} was not opened", OPENING)
+    problem = f"teacher.path: {path} was not opened"
+    process.ask({**request, "only": "import"}, None, problem, IMPORTING)
+    most = PATIENCE + _size(path) / BYTES
+    opened = process.ask(request, None, problem, most)
+    told, left = opened.told, most - opened.seconds
+    known: list[float] = []  # seconds an image, of the first batch
 
     def run(images: np.ndarray) -> list[np.ndarray]:
         batch = np.ascontiguousarray(images, np.float32)
         problem = f"teacher.path: {path} did not answer {len(batch):,} images"
-        asked = {"network": told["network"]}
-        _, answers = process.ask(asked, batch, problem, BATCH + IMAGE * len(batch))
+        if known:
+            seconds = most + _SLOWER * len(batch) * known[0]
+        else:  # a batch of a fixed size may hold one image, many times
+            seconds = left * (1 if told["batch_size"] else len(batch))
+        answer = process.ask({"network": told["network"]}, batch, problem, seconds)
+        known.append(answer.seconds / len(batch))
+        answers = answer.arrays
         wanted = (len(batch), *told["output_shape"])
         found = answers[0].shape
         if len(found) != len(wanted) or any(
@@ -70,6 +89,19 @@ def open_apart(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         run,
         told["parameters"],
     )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all in a folder."""
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
+
+
+class _Answer(NamedTuple):
+    """What came back, and the seconds of computing that it took."""
+
+    told: dict[str, Any]
+    arrays: list[np.ndarray]
+    seconds: float
 
 
 class _Process:
@@ -109,24 +141,32 @@ class _Process:
 
     def ask(
         self, request: dict[str, Any], batch: np.ndarray | None, problem: str, seconds: float
-    ) -> tuple[dict[str, Any], list[np.ndarray]]:
+    ) -> _Answer:
         """Send a request and wait for what comes back.
 
         Args:
             problem: what to say where nothing does.
+            seconds: of computing, at most.
 
         Raises:
             TeacherError: nothing came in time, the process has ended, or it says so.
         """
         with self._turn:
             try:
+                begin, used = time.monotonic(), self._used()
                 _send(self._line, request, [] if batch is None else [batch])
-                if not self._line.poll(seconds):
-                    self.end()
-                    raise TeacherError(
-                        f"{problem} within {seconds:,.3g} s; look whether it loops without an end, "
-                        "or let it answer elsewhere (teacher.source: logits)"
-                    )
+                spent = 0.0
+                while not self._line.poll(max(seconds - spent, 0.05)):
+                    passed = time.monotonic() - begin
+                    spent = max(min(passed, self._used() - used), passed * _SHARE)
+                    if spent >= seconds:
+                        self.end()
+                        raise TeacherError(
+                            f"{problem} within {seconds:,.3g} s of computing; look whether it is "
+                            "needlessly long, save it for one image at a time, or let it answer "
+                            "elsewhere (teacher.source: logits)"
+                        )
+                spent = min(time.monotonic() - begin, self._used() - used)
                 told, arrays = _receive(self._line)
             except (OSError, EOFError) as error:
                 self.end()
@@ -136,7 +176,7 @@ class _Process:
                 ) from error
         if "error" in told:
             raise TeacherError(told["error"] if told["is_ours"] else f"{problem}: {told['error']}")
-        return told, arrays
+        return _Answer(told, arrays, spent)
 
     def end(self) -> None:
         """End it, whatever it does."""
@@ -145,6 +185,11 @@ class _Process:
             self._line.close()
         self._process.wait()
         self._scratch.cleanup()
+
+    def _used(self) -> float:
+        """Seconds of processors that it has taken so far."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def _how(self) -> str:
         code = self._process.returncode
@@ -183,7 +228,13 @@ def _serve(line: Connection) -> None:
         try:
             if "path" in request:
                 os.chdir(request["folder"])
-                opened = open_network(Path(request["path"]), layers=request["layers"])
+                path = Path(request["path"])
+                if "only" in request:
+                    if format_of(path).uses_tensorflow:
+                        keras_3()
+                    _send(line, {}, [])
+                    continue
+                opened = open_network(path, layers=request["layers"])
                 networks.append(opened)
                 told = {
                     "network": len(networks) - 1,

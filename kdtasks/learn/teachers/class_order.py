@@ -48,9 +48,9 @@ def column_choices(
         f"the teacher {params.path} has {outputs} outputs, the dataset {count} classes "
         f"({_some(class_names)}). "
         + (
-            "Name all its outputs in its own order, and those of the dataset are taken: "
+            "Name all its outputs in its own order, and those of the dataset are taken: give "
+            "`kdtasks init` a file of the names, one a line, as `--classes`, or "
             + paste("classes", "[name of output 0, name of output 1, …]")
-            + ", or a file with the names (docs/teachers.md)"
             if outputs > count
             else "It has to know every class: leave the images of the others out of data.path, or "
             "take another teacher"

@@ -37,7 +37,7 @@ def import_teacher(
     source = network_in(Path(params.path))
     network = open_apart(source)
     _check_input(source, network.input_shape, images.shape[1:], params.input)
-    _check_outputs(source, network.output_shape, images.shape[1:3] if own else None, dataset)
+    check_outputs(source, network.output_shape, images.shape[1:3] if own else None, dataset)
     check_overlap(Path(params.path), dataset)
     # One image, before many: a graph that loops is found out sooner.
     run_in_batches(network, images[:1], forms_of(params.input, images.shape[-1])[0])
@@ -80,15 +80,19 @@ def import_teacher(
 def _check_better_than_guessing(
     fit: Fit, judge: Judge, source: Path, params: TeacherParams
 ) -> None:
-    reached = fit.figures[fit.form][1]
+    reached, guess = fit.figures[fit.form][1], judge.guess()
     if not judge.beats_guessing(reached):
+        few = (
+            f"; its images ({len(judge.rows):,}) are too few to tell these apart, so add some or "
+            "raise data.split.validation"
+        )
         raise TeacherError(
             f"the teacher {source} gets {reached:.1%} of the validation split right, and always "
-            f"predicting the most common class {judge.guess():.1%}, whatever the order of its "
-            f"outputs. Tried: {fit}. Check that it knows these classes, that its weights are the "
-            "trained ones, and how its images were prepared in training: with another mean and "
-            "standard deviation (of pixels of 0…1, red, green, blue), "
-            + params.input.line(scaling={"mean": "[…, …, …]", "std": "[…, …, …]"})
+            f"predicting the most common class {guess:.1%}, whatever the order of its "
+            f"outputs{few if reached > guess else ''}. Tried: {fit}. Check that it knows these "
+            "classes, that its weights are the trained ones, and how its images were prepared in "
+            "training: with another mean and standard deviation (of pixels of 0…1, red, green, "
+            "blue), " + params.input.line(scaling={"mean": "[…, …, …]", "std": "[…, …, …]"})
         )
 
 
@@ -127,10 +131,19 @@ def _check_input(
     )
 
 
-def _check_outputs(
+def check_outputs(
     source: Path, gives: _Shape, own_size: _Shape | None, dataset: PreparedDataset
 ) -> None:
-    """Refuse a network whose answers are of another kind; masks are of the size of its images."""
+    """Refuse a network whose answers are of another kind; masks are of the size of its images.
+
+    Args:
+        source: of the network, for errors.
+        gives: shape of its answer to an image.
+        own_size: height and width of its images; None are those of the dataset.
+
+    Raises:
+        TeacherError: what it gives, and what is wanted.
+    """
     wanted = tuple(dataset.labels("validation").shape[1:])
     if wanted and own_size:
         wanted = tuple(own_size)

@@ -95,7 +95,9 @@ class ClusterEngine(SweepEngine[PointResult]):
             plan.tree,
             plan.state,
             self._shipment,
-            job.point if job.is_point else None,
+            job.point.experiment if job.is_point else "",
+            job.point.params.seeds,
+            job.point.params.metric.key,
         )
         events = run_events(plan.place(name))
         events.unlink(missing_ok=True)

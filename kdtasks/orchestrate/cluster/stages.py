@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.events import span
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.orchestrate.cluster.client import check_workers
+from kdtasks.core.text import and_list
+from kdtasks.orchestrate.cluster.client import check_workers, worker_facts
 from kdtasks.orchestrate.cluster.messenger import Messenger
 from kdtasks.orchestrate.cluster.shipping import remote_settings, ship
 from kdtasks.orchestrate.cluster.worker import ARRIVAL, Errand, run_stage
@@ -43,7 +44,18 @@ def cluster_of(client: "Client") -> Iterator[Cluster]:
         engine = partial(
             ClusterStages, messenger=messenger, neighbours=neighbours, narrowest=min(cores)
         )
-        yield Cluster(engine, sum(cores))
+        yield Cluster(engine, sum(cores), _mixed({it.processor for it in facts}))
+
+
+def _mixed(processors: Set[str]) -> str:
+    """Say so where workers, or they and this machine, would not come to the same bits."""
+    here = worker_facts().processor
+    if processors == {here}:
+        return ""
+    return (
+        f"last bits depend on the processor, and here is {here}, the workers have "
+        f"{and_list(sorted(processors))}; a stage's log begins with that on which it ran"
+    )
 
 
 class ClusterStages(SplitPhaseEngine):

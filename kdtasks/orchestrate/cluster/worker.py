@@ -19,9 +19,9 @@ from kdtasks.orchestrate.runner.damage import put_off_check
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled
 from kdtasks.orchestrate.sweep.engine import run_in_clone
-from kdtasks.orchestrate.sweep.grid import Point
 from kdtasks.orchestrate.sweep.pipeline import open_repository
 from kdtasks.orchestrate.sweep.results import PointResult
+from kdtasks.orchestrate.warm.commands import WarmCommands
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -31,6 +31,7 @@ ARRIVAL = "on worker "
 
 _one_unpacks = threading.Lock()
 _room = Room()
+_commands: dict[Path, WarmCommands] = {}  # one, by its project
 
 
 class Errand(NamedTuple):
@@ -45,7 +46,9 @@ class Errand(NamedTuple):
     tree: WorkingTree
     state: str  # of the project
     shipment: Shipment
-    point: Point | None = None  # that becomes an experiment
+    experiment: str = ""  # that becomes of a point
+    seeds: tuple[int, ...] = ()  # of the point
+    metric: str = ""  # that points are compared by
     lock_text: str = ""  # dvc.lock with what other stages have written
     versions: str = ""  # where the run was begun
     topic: str = ""  # of news
@@ -108,6 +111,7 @@ def _run(
     folder = Path(worker.local_directory) / "kdtasks" / errand.state[:16]
     with _one_unpacks:
         tree, cache = unpack(errand.shipment, errand.tree, folder, is_cancelled)
+        commands = _commands_of(tree.project)
     clone = folder / "clones" / errand.clone
     place = make_clone(tree, clone, params_text=errand.params_text, cache=cache, mark=errand.state)
     if errand.lock_text:
@@ -117,19 +121,27 @@ def _run(
     words = (*errand.stages, "--workers", str(at_once), "--pull", "--push")
     with closing(Guardian()) as guardian:
         try:
-            if not run_in_clone(place, words, news.tell, is_cancelled, guardian):
+            if not run_in_clone(place, words, news.tell, is_cancelled, guardian, commands.words):
                 raise SweepError("stopped")
         finally:
             news.send()
     delivery = Delivery(b"", None, {})
-    if errand.point:
-        name = errand.point.experiment
-        result = PointResult.read(place, errand.point.params)
-        save_experiment(place, name, errand.stages)
+    if name := errand.experiment:
+        result = PointResult.of(place, errand.seeds, errand.metric)
+        save_experiment(place, name, errand.stages, start=commands.words)
         bundle = bundle_experiment(place, tree.head, name)
         delivery = Delivery(bundle, result, _metrics(place))
     remove_clone(clone)
     return delivery
+
+
+def _commands_of(project: Path) -> WarmCommands:
+    """A server for the clones of a project; that of another one ends with its last command."""
+    if project not in _commands:
+        for _, commands in (_commands.popitem() for _ in list(_commands)):
+            commands.retire()
+        _commands[project] = WarmCommands(project)
+    return _commands[project]
 
 
 def _metrics(place: Path) -> dict[str, bytes]:

@@ -21,6 +21,8 @@ from kdtasks.tasks.registry import task_of
 # Of larger datasets, so many files are opened for their headers, and so many images read.
 _HEADERS, _IMAGES = 5_000, 30
 _SPLITS = 4
+# Classes that are named in a sentence.
+_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +59,14 @@ class Images(Proposal):
         return int(np.median(self.sizes.min(axis=1)))
 
     def sentence(self) -> str:
-        """Say what there is: 5 classes, 3,670 photos, 64 to 500 pixels."""
+        """Say what there is: 2 classes (cats, dogs), 3,670 images, 64 to 500 pixels."""
         low, high = self.sizes.min(), self.sizes.max()
         pixels = f"{low} to {high} pixels" if low < high else f"{low}×{low} pixels"
         what = f"{'grey ' * self.is_grey}image"
-        told = f"{len(self.class_names)} classes, {quantity(len(self.items), what)}, {pixels}"
+        more = ["…"] * (len(self.class_names) > _NAMED)
+        names = ", ".join([*self.class_names[:_NAMED], *more])
+        classes = f"{len(self.class_names)} classes ({names})"
+        told = f"{classes}, {quantity(len(self.items), what)}, {pixels}"
         return f"{told}, each with a mask" if self.is_segmentation else told
 
 

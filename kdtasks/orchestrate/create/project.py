@@ -3,7 +3,7 @@
 import io
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,11 +51,11 @@ class Given:
     unlabelled: Path | None = None
 
 
-def begin(target: Path, given: Given) -> list[str]:
+def begin(target: Path, given: Given) -> Iterator[str]:
     """Write a project into a folder that is empty or not there yet; all of it or nothing.
 
-    Returns:
-        Sentences on what was found, chosen and done.
+    Yields:
+        Sentences on what was found, chosen and done, each as soon as it is known.
 
     Raises:
         ProjectError: the folder is not empty, or git is not there.
@@ -71,11 +71,14 @@ def begin(target: Path, given: Given) -> list[str]:
     inside = [path for path in (images.path, given.unlabelled) if path and _holds(path, target)]
     if inside:
         raise ProjectError(
-            f"{target} would lie in {inside[0]}, among the images; begin the project beside it"
+            f"{target} would lie in {inside[0].resolve()}, which is watched for its images; name a "
+            f"folder outside of it, such as {inside[0].resolve().parent / target.name}"
         )
     if images.unlabelled and not given.unlabelled:
         given = replace(given, unlabelled=images.unlabelled)
+    yield from _found(images, given)
     teacher = _asked(given, images)
+    yield teacher.sentence if teacher else "no teacher was given: a larger network is trained"
     name = name_of(target.name)
     content = choose(name, images, teacher)
     place = _Place(target)
@@ -88,7 +91,8 @@ def begin(target: Path, given: Given) -> list[str]:
     with _appearing(target) as partial:
         _write(partial, name, images, content, params)
         committed = _under_git(partial, target)
-    return [*_found(images, given, teacher), *_chosen(params, content), committed]
+    yield _chosen(params, content)
+    yield committed
 
 
 def _asked(given: Given, images: Images) -> Teacher | None:
@@ -174,7 +178,7 @@ def _under_git(project: Path, target: Path) -> str:
     return "git and DVC are set up, and all files are committed"
 
 
-def _found(images: Images, given: Given, teacher: Teacher | None) -> Iterator[str]:
+def _found(images: Images, given: Given) -> Iterator[str]:
     yield images.sentence()
     yield from images.notes
     if images.is_uneven:
@@ -191,14 +195,13 @@ def _found(images: Images, given: Given, teacher: Teacher | None) -> Iterator[st
     if given.unlabelled:
         count = sum(1 for _ in files_below(given.unlabelled))
         yield f"{quantity(count, 'file')} without labels, which the teacher will answer"
-    yield teacher.sentence if teacher else "no teacher was given: a larger network is trained"
 
 
-def _chosen(params: Params, content: dict[str, Any]) -> Sequence[str]:
+def _chosen(params: Params, content: dict[str, Any]) -> str:
     student, data, epochs = params.student.model, params.data, params.distill.epochs
     size = data.image_size or [content["data"]["source"]["patch_size"]] * 2
     seen = f"{size[0]}×{size[1]}×{data.channels}"
-    return [
+    return (
         f"the student: {student.name}, {seen}, {epochs} epochs, {len(params.seeds)} seeds; "
         "change it in params.yaml"
-    ]
+    )

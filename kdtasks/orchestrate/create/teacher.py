@@ -17,6 +17,7 @@ from kdtasks.data.settings import DataParams
 from kdtasks.learn.teachers.class_order import PermutedError
 from kdtasks.learn.teachers.fit import Fit, fit_network
 from kdtasks.learn.teachers.formats import OpenedNetwork
+from kdtasks.learn.teachers.imported import check_outputs
 from kdtasks.learn.teachers.judge import Judge
 from kdtasks.learn.teachers.network import format_of, network_in, open_network
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
@@ -91,6 +92,7 @@ def look_at_teacher(
         known = TeacherInput.model_validate({"scaling": scaling, "layout": "rgb"})
         params = params.model_copy(update={"input": known})
     with _sample(images, own, channels) as dataset:
+        check_outputs(source, network.output_shape, own, dataset)
         fit, judge, order = _fit(source, network, params, dataset)
     reached = fit.figures[fit.form][1]
     if not judge.beats_guessing(reached):

@@ -124,9 +124,15 @@ def check_machine() -> list[Finding]:
     """Processor, how stages start, and memory."""
     processor = read_processor()
     features = ", ".join(processor.features) or "–"
+    quick = "wide networks train faster here with runtime.precision: bfloat16"
     fix = "lower train.memory_limit_mb and train.batch_size"
     return [
-        Finding("info", "processor", f"{processor.name} ({features})"),
+        Finding(
+            "info",
+            "processor",
+            f"{processor.name} ({features})",
+            quick if processor.quick_bfloat16 else "",
+        ),
         Finding(
             "info",
             "stages",

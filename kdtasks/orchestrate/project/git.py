@@ -11,7 +11,7 @@ from typing import NamedTuple
 from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.core.paths import LOCK, PARAMS
 from kdtasks.orchestrate.project.lockfile import overlaps
-from kdtasks.orchestrate.project.project import DVC, run_captured
+from kdtasks.orchestrate.project.project import Start, run_captured, start_cold
 
 LEFT_OUT = (LOCK, PARAMS)  # a point has its own
 SNAPSHOT = "refs/kdtasks/snapshot"  # in the bundle of `bundle_snapshot`
@@ -160,19 +160,28 @@ def reference(head: str, name: str) -> str:
     return f"refs/exps/{head[:2]}/{head[2:]}/{name}"
 
 
-def is_saved(project: Path, head: str, name: str) -> bool:
-    """Whether a project has an experiment of that name."""
-    ref = reference(head, name)
-    return git_if_any(project, "rev-parse", "--quiet", "--verify", ref) is not None
+def saved_experiments(project: Path, head: str) -> set[str]:
+    """The names of a project's experiments that start from a commit."""
+    start = reference(head, "")
+    return {
+        ref.removeprefix(start)
+        for ref in git(project, "for-each-ref", "--format=%(refname)", start).splitlines()
+    }
 
 
 def save_experiment(
-    clone: Path, name: str, stages: Sequence[str], *, files: Sequence[Path] = ()
+    clone: Path,
+    name: str,
+    stages: Sequence[str],
+    *,
+    files: Sequence[Path] = (),
+    start: Start = start_cold,
 ) -> None:
     """Make what is in a clone an experiment there: params, code, dvc.lock; outputs are cached.
 
     Args:
         files: that belong to it besides, and that git need not know.
+        start: what to start for DVC's command.
 
     Raises:
         StageError: DVC refuses.
@@ -180,7 +189,7 @@ def save_experiment(
     besides = [word for path in files for word in ("--include-untracked", str(path))]
     # with targets: without them DVC wants the outputs of all stages, also of those not run
     words = ("exp", "save", "--force", "--name", name, *besides, *stages)
-    ended = run_captured(clone, *DVC, *words, DVC_EXP_AUTO_PUSH="false")
+    ended = run_captured(clone, *start("dvc", *words), DVC_EXP_AUTO_PUSH="false")
     if ended.returncode != 0:
         errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR: ")]
         reason = errors[-1].removeprefix("ERROR: ") if errors else f"status {ended.returncode}"

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 
 DVC = (sys.executable, "-m", "dvc")
+
+Start = Callable[..., list[str]]  # what to start for `python -m MODULE ARGUMENT…`, given as words
 
 # In a process of its own: a network that swallows packets must not hold up this one. Listing
 # is asked for, since `exists` takes most errors for a no.
@@ -49,7 +51,8 @@ def find_project(start: Path | None = None) -> Path:
         if ProjectPaths(folder).pipeline.is_file():
             return folder
     raise ProjectError(
-        f"no dvc.yaml in {start} or a folder above it; go into the project's folder first"
+        f"no dvc.yaml in {start} or a folder above it; go into the project's folder first, or "
+        "begin a project with `kdtasks init`"
     )
 
 
@@ -67,6 +70,11 @@ def child_environment() -> dict[str, str]:
     )
     environment["DVC_NO_ANALYTICS"] = "1"
     return environment
+
+
+def start_cold(module: str, *arguments: str) -> list[str]:
+    """What to start for a module, as a process that imports all anew."""
+    return [sys.executable, "-m", module, *arguments]
 
 
 def run_captured(

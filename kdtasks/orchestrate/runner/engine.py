@@ -12,6 +12,7 @@ from kdtasks.orchestrate.project.project import DVC, child_environment
 from kdtasks.orchestrate.runner.dvc_files import Command
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, first_failure, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
+from kdtasks.orchestrate.runner.params_file import parse_once
 from kdtasks.orchestrate.runner.repository import Repository
 from kdtasks.orchestrate.warm.stages import WarmStages
 
@@ -52,6 +53,7 @@ class DvcEngine(Engine):
         pull: bool = False,
         push: bool = False,
     ) -> None:
+        parse_once()
         self._project, self._guardian, self._push = project, guardian, push
         self._events = run_events(project)
         self._options = [*["--force"] * force, *["--pull"] * pull]  # of `dvc repro`

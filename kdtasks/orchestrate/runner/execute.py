@@ -51,6 +51,7 @@ class Cluster(NamedTuple):
 
     engine: "Callable[[Path, Guardian], DvcEngine]"  # of a project
     cores: int  # of all of them
+    note: str = ""  # where last bits depend on which of them runs a stage
 
 
 def execute(

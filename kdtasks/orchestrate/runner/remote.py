@@ -101,6 +101,9 @@ class Remote:
         """
         needed = f"{reason} needs a DVC remote that can hold a run-cache"
         try:
+            remote = repo.cloud.get_remote(None, reason)
+            # or DVC would look for it, and connect, anew for all that is moved
+            vars(repo.cloud)["get_remote"] = lambda **_: remote
             self._odb = repo.cloud.get_remote_odb(None, reason, hash_name="md5-dos2unix")
         except RemoteConfigError as error:
             raise ProjectError(f"{needed}: {error}") from None
@@ -180,6 +183,7 @@ class Remote:
 
     def _listing(self, folder: str) -> Iterable[str]:
         """Names in a folder of the remote; raises if it does not answer, unlike `exists`."""
+        self._odb.fs.fs.invalidate_cache()  # others push as well
         try:
             return [stringify_path(path) for path in self._odb.fs.ls(folder, detail=False)]
         except FileNotFoundError:
@@ -191,6 +195,7 @@ class Remote:
         return str(self._odb.fs.join(self._odb.path, *parts))
 
     def _move(self, move: Callable[..., Any], stage: "Stage") -> None:
+        self._odb.fs.fs.invalidate_cache()
         for contents in stage.get_used_objs().values():
             if failed := move(contents).failed:
                 self._listing(self._odb.path)  # raises the reason, where there still is one

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from kdtasks.core.files import write_json, write_text
@@ -15,7 +16,7 @@ from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
 from kdtasks.orchestrate.search.trial import TrialResult
 from kdtasks.orchestrate.sweep.summary import SweepProgress
 from kdtasks.params.search import SearchParams
-from kdtasks.report.drawing import CSS, template_environment
+from kdtasks.report.drawing import CSS, standalone, template_environment
 from kdtasks.report.selection import Violation, nearest_miss
 
 # The key after a reason; search.json has it.
@@ -160,23 +161,25 @@ def write_table(
     columns: Mapping[str, str],
     rows: Sequence[Mapping[str, str]],
     note: str,
+    images: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write index.html and search.json; returns the page.
+    """Write index.html, search.json and images; returns the page.
 
     Args:
         summary: content of search.json.
         columns: headings by column, `trial` first.
         rows: texts by column, one row a trial.
         note: what the figures are, in HTML.
+        images: `<svg>` elements by name.
     """
     write_json(folder / "search.json", summary)
+    for name, image in images.items():
+        write_text(folder / f"{name}.svg", standalone(image))
     template = template_environment(HERE).get_template("template.html")
     style = CSS.read_text(encoding="utf-8")
     page = folder / "index.html"
-    write_text(
-        page,
-        template.render(**summary, columns=columns, rows=rows, style=style, note=note),
-    )
+    texts = {"columns": columns, "rows": rows, "style": style, "note": note, "images": images}
+    write_text(page, template.render(**summary, **texts))
     return page
 
 

@@ -17,7 +17,7 @@ from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.training import Training
 from kdtasks.data.prepared import open_prepared
 from kdtasks.evaluate.parity import parity_problem
-from kdtasks.orchestrate.sweep.grid import Point, readable_name, short_digest, with_settings
+from kdtasks.orchestrate.sweep.grid import Draft, ParamsFile, Point, readable_name, short_digest
 from kdtasks.params import AFTER_EXPORT, Params
 from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Violation, violations
@@ -260,13 +260,14 @@ def make_trial(text: str, candidate: Candidate) -> Point:
     """
     label = candidate.label
     settings = {"compress.variants": [candidate.variant], **candidate.settings}
-    changed, params = with_settings(text, settings, source=f"trial {label}")
+    draft = Draft(ParamsFile(text), settings)
+    params = draft.params(f"trial {label}")
     identity = params.model_dump(mode="json", exclude=_WITHOUT_INFLUENCE)
     if params.select.device:
         identity["device"] = params.select.device
     digest = short_digest(identity)
     name = readable_name(f"search-{label}")
-    return Point(label, settings, params, changed, f"{name}-{digest}")
+    return Point(label, settings, params, draft, f"{name}-{digest}")
 
 
 def broken_limits(

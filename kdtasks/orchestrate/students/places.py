@@ -10,7 +10,7 @@ from kdtasks.orchestrate.project.clone import make_clone, remove_clone
 from kdtasks.orchestrate.project.git import last_commit
 from kdtasks.orchestrate.project.project import check_workspace
 from kdtasks.orchestrate.sweep.engine import run_in_clone
-from kdtasks.orchestrate.sweep.grid import Grid, Point, short_digest, with_settings
+from kdtasks.orchestrate.sweep.grid import Draft, Grid, ParamsFile, Point, short_digest
 from kdtasks.orchestrate.sweep.plan import plan_points
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.params import AFTER_EXPORT
@@ -38,13 +38,14 @@ def make_places(
     """
     places = dict.fromkeys(own, project)
     points: dict[Size, Point] = {}
-    text = ProjectPaths(project).params.read_text(encoding="utf-8")
+    file = ParamsFile(ProjectPaths(project).params.read_text(encoding="utf-8"))
     for size in sizes:
         if size and size not in {*places, *points}:
             settings, label = {"data.image_size": list(size)}, f"{size[0]}x{size[1]}"
-            changed, params = with_settings(text, settings, source=label)
+            draft = Draft(file, settings)
+            params = draft.params(label)
             digest = short_digest(params.model_dump(mode="json", exclude=set(AFTER_EXPORT)))
-            points[size] = Point(label, settings, params, changed, f"{label}-{digest}")
+            points[size] = Point(label, settings, params, draft, f"{label}-{digest}")
     if not points:
         return places
     check_workspace(project)

@@ -21,6 +21,7 @@ from kdtasks.core.text import (
 )
 from kdtasks.evaluate.intervals import seeds_interval
 from kdtasks.orchestrate.search.summary import limits_text, write_table
+from kdtasks.orchestrate.students.figure import front_figures
 from kdtasks.orchestrate.students.space import Student
 from kdtasks.orchestrate.students.study import StudentSearch, undominated
 from kdtasks.orchestrate.sweep.grid import readable_name, short_digest
@@ -92,8 +93,9 @@ def summarise(
 
 
 def write_page(folder: Path, summary: dict[str, Any]) -> Path:
-    """Write index.html and search.json; returns the page."""
-    return write_table(folder, summary, headings(summary["metric"]), rows(summary), NOTE)
+    """Write index.html, search.json and an image a cost; returns the page."""
+    images, columns = front_figures(summary), headings(summary["metric"])
+    return write_table(folder, summary, columns, rows(summary), NOTE, images)
 
 
 def headings(metric: str) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Run a point in a clone of the project and make it an experiment of the project."""
 
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian
 from kdtasks.orchestrate.processes import run_streamed, uninterrupted
 from kdtasks.orchestrate.project.clone import clone_mark, make_clone, remove_clone
 from kdtasks.orchestrate.project.git import bring_experiment, save_experiment
-from kdtasks.orchestrate.project.project import child_environment
+from kdtasks.orchestrate.project.project import Start, child_environment, start_cold
 from kdtasks.orchestrate.runner.files import first_failure, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, RunObserver, StageState
 from kdtasks.orchestrate.runner.scheduler import Scheduler
@@ -29,6 +28,7 @@ from kdtasks.orchestrate.sweep.plan import (
     sweep_folder,
 )
 from kdtasks.orchestrate.sweep.results import PointResult, R, keep_result
+from kdtasks.orchestrate.warm.commands import WarmCommands
 
 LOGS = FOLDER / "logs"
 
@@ -41,6 +41,7 @@ class SweepEngine(Generic[R]):
     def __init__(self, plan: SweepPlan[R]) -> None:
         self._plan = plan
         self._one_fetch = threading.Lock()
+        self._commands = WarmCommands(plan.project)
         self.results: dict[str, R] = dict(plan.done)  # by experiment
 
     def survey(self) -> frozenset[str]:
@@ -81,13 +82,16 @@ class SweepEngine(Generic[R]):
         finally:
             with uninterrupted():
                 self._guardian.close()
+                self._commands.close()
 
     def _run(self, job: Job, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         plan, text = self._plan, job.point.text
         clone = clone_path(plan.project, job.clone)
         place = make_clone(plan.tree, clone, params_text=text, cache=plan.cache, mark=plan.state)
         words = (*job.stages, "--workers", str(job.workers))
-        if not run_in_clone(place, words, on_line, is_cancelled, self._guardian):
+        if not run_in_clone(
+            place, words, on_line, is_cancelled, self._guardian, self._commands.words
+        ):
             return Outcome(StageState.CANCELLED, message="stopped")
         digest = self._keep(job, place) if job.is_point else ""
         remove_clone(clone)
@@ -97,7 +101,7 @@ class SweepEngine(Generic[R]):
         """Make a finished run an experiment of the project, and keep its metrics."""
         plan, name = self._plan, job.point.experiment
         result = self._read(job, place)
-        save_experiment(place, name, job.stages, files=self.files)
+        save_experiment(place, name, job.stages, files=self.files, start=self._commands.words)
         with self._one_fetch:
             commit = bring_experiment(plan.project, place, plan.tree.head, name)
         keep_result(result_path(plan.project, job.point), plan.inputs[name], result)
@@ -114,6 +118,7 @@ def run_in_clone(
     on_line: OnLine,
     is_cancelled: IsCancelled,
     guardian: Guardian,
+    start: Start = start_cold,
 ) -> bool:
     """Run `kdtasks run` with stages and options in a clone; returns whether it came to its end.
 
@@ -124,7 +129,7 @@ def run_in_clone(
     events = run_events(place)
     events.unlink(missing_ok=True)  # of a killed run
     status = run_streamed(
-        [sys.executable, "-m", "kdtasks", "run", *words, "--no-prefect"],
+        start("kdtasks", "run", *words, "--no-prefect"),
         folder=place,
         environment=child_environment(),
         on_line=on_line,

@@ -3,17 +3,23 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from io import StringIO
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdtasks.core.errors import ParamsError, SweepError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params, load_project_params
 from kdtasks.params.explain import shown
 from kdtasks.params.load import parse_params
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
 
 SYNTAX = "expected KEY=VALUE,VALUE,…, as in distill.alpha=0.1,0.5"
 NAME_LENGTH = 60  # of what can be read in an experiment's name
@@ -93,6 +99,69 @@ def _kind(value: Any) -> type:
     return float if isinstance(value, int) and not isinstance(value, bool) else type(value)
 
 
+class ParamsFile:
+    """A params file that others are made of by setting keys: parsed once for all of them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """Its content."""
+        return dict(_plain(self._text) or {})
+
+    @cached_property
+    def tree(self) -> Any:
+        """Its content with comments, which nobody may change."""
+        return _round_trip().load(self._text)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A params file with some keys set."""
+
+    base: ParamsFile
+    settings: Mapping[str, Any]  # key to value
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What is read where its `text` is written; most of it is the base's own, so only read it.
+
+        Raises:
+            ParamsError: a key is not in a section.
+        """
+        content = dict(self.base.plain)
+        for key, value in self.settings.items():
+            _set(content, key, _plain(_as_json(value)), copy=dict)
+        return content
+
+    @property
+    def text(self) -> str:
+        """The file, with the comments of the base.
+
+        Raises:
+            ParamsError: a key is not in a section.
+        """
+        from ruamel.yaml import YAML
+
+        content = deepcopy(self.base.tree)
+        for key, value in self.settings.items():
+            # through JSON: lists and mappings then stand on one line, as in the recipes
+            _set(content, key, YAML().load(_as_json(value)))
+        buffer = StringIO()
+        _round_trip().dump(content, buffer)
+        return buffer.getvalue()
+
+    def params(self, source: str) -> Params:
+        """Validate it.
+
+        Raises:
+            ParamsError: it is not valid, which the message says of `source`; or a key is not in a
+                section.
+        """
+        return parse_params(self.content, source=source)
+
+
 @dataclass(frozen=True)
 class Point:
     """One combination of the grid."""
@@ -100,8 +169,13 @@ class Point:
     label: str  # as alpha=0.1, temperature=3
     settings: dict[str, Any]  # key to value
     params: Params
-    text: str  # of its params.yaml
+    draft: Draft  # of its params.yaml
     experiment: str  # the name of its DVC experiment
+
+    @property
+    def text(self) -> str:
+        """Its params.yaml."""
+        return self.draft.text
 
     @property
     def about(self) -> dict[str, Any]:
@@ -123,15 +197,15 @@ def make_points(
         ParamsError: the project's params.yaml or a point is not valid; nothing has run by then.
     """
     load_project_params(project)
-    text = ProjectPaths(project).params.read_text(encoding="utf-8")
+    base = ParamsFile(ProjectPaths(project).params.read_text(encoding="utf-8"))
     points = []
     for settings in grid.combinations:
         label = describe(grid, settings)
-        changes = settings if seeds is None else {**settings, "seeds": list(seeds)}
-        changed, params = with_settings(text, changes, source=f"point {label}")
+        draft = Draft(base, settings if seeds is None else {**settings, "seeds": list(seeds)})
+        params = draft.params(f"point {label}")
         identity = [params.model_dump(mode="json"), list(stages)]
         name = f"{readable_name(label)}-{short_digest(identity)}"
-        points.append(Point(label, settings, params, changed, name))
+        points.append(Point(label, settings, params, draft, name))
     return points
 
 
@@ -156,11 +230,24 @@ def with_settings(text: str, settings: dict[str, Any], *, source: str) -> tuple[
     """A params file with some keys set, its comments kept; as text and as it will be read.
 
     Raises:
-        ParamsError: what comes out is not valid, which the message says of `source`; or a key is
-            not in a section.
+        ParamsError: as `Draft.params`.
     """
-    from io import StringIO
+    draft = Draft(ParamsFile(text), settings)
+    return draft.text, draft.params(source)
 
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+@lru_cache
+def _plain(text: str) -> Any:
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def _round_trip() -> "YAML":
     from ruamel.yaml import YAML
     from ruamel.yaml.representer import RoundTripRepresenter
 
@@ -174,24 +261,19 @@ def with_settings(text: str, settings: dict[str, Any], *, source: str) -> tuple[
     yaml.Representer = Representer
     yaml.preserve_quotes = True
     yaml.width = 100
-    content = yaml.load(text)
-    for key, value in settings.items():
-        # through JSON: lists and mappings then stand on one line, as in the recipes
-        _set(content, key, YAML().load(json.dumps(value, default=str)))
-    buffer = StringIO()
-    yaml.dump(content, buffer)
-    content = YAML(typ="safe", pure=True).load(buffer.getvalue())
-    return buffer.getvalue(), parse_params(content, source=source)
+    return yaml
 
 
-def _set(content: Any, key: str, value: Any) -> None:
+def _set(content: Any, key: str, value: Any, copy: Callable[[Any], Any] = lambda it: it) -> None:
+    """Set a key; the sections that it lies in are changed as copies."""
     *sections, last = key.split(".")
-    for number, section in enumerate(sections):
-        content = content.setdefault(section, {})
-        if not isinstance(content, dict):
+    for number, name in enumerate(sections):
+        section = content.setdefault(name, {})
+        if not isinstance(section, dict):
             path = ".".join(sections[: number + 1])
             raise ParamsError(
-                f"-S {key}: {path} is {shown(content)}, not a section with keys; "
+                f"-S {key}: {path} is {shown(section)}, not a section with keys; "
                 f"set {path} as a whole"
             )
+        content[name] = content = copy(section)
     content[last] = value

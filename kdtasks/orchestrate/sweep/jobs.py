@@ -135,10 +135,11 @@ def shared_stages(pipelines: Mapping[str, Pipeline]) -> list[Group]:
 
     Returns: the groups, each after those that it needs.
     """
-    members: dict[str, tuple[str, ...]] = defaultdict(tuple)  # points by identity of a stage
+    found: dict[str, list[str]] = defaultdict(list)  # points by identity of a stage
     for point, pipeline in pipelines.items():
         for identity in pipeline.identities.values():
-            members[identity] += (point,)
+            found[identity].append(point)
+    members = {identity: tuple(points) for identity, points in found.items()}
     stages: dict[tuple[str, ...], list[str]] = defaultdict(list)
     needs: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
     for point, pipeline in pipelines.items():

@@ -4,7 +4,8 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,6 +19,7 @@ from kdtasks.orchestrate.project.git import WorkingTree, read_working_tree
 from kdtasks.orchestrate.project.lockfile import overlaps
 from kdtasks.orchestrate.runner.dvc_files import find_stages, readable_errors, stage_node
 from kdtasks.orchestrate.runner.graph import StageNode
+from kdtasks.orchestrate.sweep.grid import ParamsFile
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -32,7 +34,40 @@ class Pipeline(NamedTuple):
     outputs: frozenset[str]
 
 
-def read_pipeline(folder: Path, targets: Sequence[str]) -> Pipeline:
+class Work(NamedTuple):
+    """What a stage does, but for the values of params.yaml that it depends on."""
+
+    about: str  # its command, what it reads and writes, params of other files
+    keys: tuple[str, ...]  # of params.yaml
+    reads_all: bool  # of params.yaml, which is one of its files
+    needs: tuple[str, ...]
+
+
+class Blueprint(NamedTuple):
+    """The pipeline of all points for which the variables of dvc.yaml have the same values."""
+
+    stages: dict[str, StageNode]
+    work: dict[str, Work]  # of every stage
+    sources: frozenset[str]
+    outputs: frozenset[str]
+    variables: tuple[str, ...]  # keys of params.yaml that stand in dvc.yaml as ${key}
+
+    def shape(self, params: Mapping[str, Any]) -> str:
+        """The values of the variables in the content of a params.yaml, as JSON."""
+        return _json([_value(params, key) for key in self.variables])
+
+    def pipeline(self, params: Mapping[str, Any]) -> Pipeline:
+        """The pipeline of a point with this content of params.yaml, of the blueprint's shape."""
+        identities: dict[str, str] = {}
+        for name, work in self.work.items():
+            values = params if work.reads_all else {key: _value(params, key) for key in work.keys}
+            below = [identities[need] for need in work.needs]
+            text = _json([work.about, values, below])
+            identities[name] = hashlib.sha256(text.encode()).hexdigest()
+        return Pipeline(self.stages, identities, self.sources, self.outputs)
+
+
+def read_blueprint(folder: Path, targets: Sequence[str]) -> Blueprint:
     """Read dvc.yaml in a project's folder, with the params that are there.
 
     Args:
@@ -41,17 +76,16 @@ def read_pipeline(folder: Path, targets: Sequence[str]) -> Pipeline:
     Raises:
         ProjectError: a target does not exist, or dvc.yaml is not valid.
     """
-    params_text = (folder / PARAMS).read_text(encoding="utf-8")
     # DVC names stages as seen from the current folder
     with chdir(folder), open_repository(folder) as repo:
         graph = repo.index.graph
         chosen = {it.addressing: it for it in plan_repro(graph, find_stages(repo, targets))}
         nodes: dict[str, StageNode] = {}
-        identities: dict[str, str] = {}
+        work: dict[str, Work] = {}
         for name, stage in chosen.items():
             needs = tuple(sorted(needed.addressing for needed in graph.successors(stage)))
             nodes[name] = stage_node(stage, needs)
-            identities[name] = _identity(stage, [identities[need] for need in needs], params_text)
+            work[name] = _work(stage, needs, folder / PARAMS)
         outputs, written, reads = set[str](), set[str](), set[str]()
         for stage in repo.index.stages:
             paths = {_relative(out, folder) for out in stage.outs}
@@ -61,11 +95,19 @@ def read_pipeline(folder: Path, targets: Sequence[str]) -> Pipeline:
             elif stage.addressing in chosen:  # data under DVC's care
                 reads |= paths
         reads |= {_relative(dep, folder) for stage in chosen.values() for dep in _files(stage)}
+        files = {Path(stage.path).read_text(encoding="utf-8") for stage in repo.index.stages}
     sources = {path for path in reads if not any(overlaps(path, other) for other in written)}
-    return Pipeline(nodes, identities, frozenset(sources), frozenset(outputs))
+    variables = {name for text in files for name in re.findall(r"\$\{\s*([\w.-]+)", text)}
+    return Blueprint(nodes, work, frozenset(sources), frozenset(outputs), tuple(sorted(variables)))
 
 
-def read_tree(repo: Repo, *pipelines: Pipeline) -> WorkingTree:
+def read_pipeline(folder: Path, targets: Sequence[str]) -> Pipeline:
+    """The pipeline of the params that are in a project's folder; raises as `read_blueprint`."""
+    text = (folder / PARAMS).read_text(encoding="utf-8")
+    return read_blueprint(folder, targets).pipeline(ParamsFile(text).plain)
+
+
+def read_tree(repo: Repo, *pipelines: Pipeline | Blueprint) -> WorkingTree:
     """A project as it is now, for clones in which some pipelines run."""
     project = Path(repo.root_dir)
     return read_working_tree(
@@ -98,17 +140,32 @@ def _relative(path: Any, folder: Path) -> str:
     return str(path.def_path) if is_absolute else os.path.relpath(path.fs_path, folder)
 
 
-def _identity(stage: "Stage", below: Sequence[str], params_text: str) -> str:
-    params = [dep.read_params() for dep in stage.deps if isinstance(dep, ParamsDependency)]
+def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> Work:
+    params = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
+    here = [dep for dep in params if Path(dep.fs_path) == params_file]
     reads = sorted(str(dep.def_path) for dep in _files(stage))
-    content = {
+    about = {
         "name": stage.addressing,
         "cmd": stage.cmd,
-        "params": params,
+        "params": [dep.read_params() for dep in params if dep not in here],
         "reads": reads,
         "writes": sorted(str(out.def_path) for out in stage.outs),
-        "below": list(below),
-        "text": params_text if PARAMS in reads else None,
     }
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    keys = sorted(key for dep in here for key in dep.params)
+    reads_all = PARAMS in reads or any(not dep.params for dep in here)
+    return Work(_json(about), tuple(keys), reads_all, needs)
+
+
+def _value(params: Mapping[str, Any], key: str) -> Any:
+    """What stands under a dotted key, or as much of the way there as a mapping has."""
+    first, *others = key.split(".")
+    found = params.get(first)
+    for name in others:
+        if not isinstance(found, Mapping) or name not in found:
+            break
+        found = found[name]
+    return found
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, sort_keys=True, default=str)

@@ -11,15 +11,15 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.orchestrate.processes import usable_cores
 from kdtasks.orchestrate.project.clone import make_clone, project_in, remove_clone
-from kdtasks.orchestrate.project.git import WorkingTree, is_saved, last_commit
+from kdtasks.orchestrate.project.git import WorkingTree, last_commit, saved_experiments
 from kdtasks.orchestrate.project.project import check_workspace
 from kdtasks.orchestrate.runner.graph import StageGraph
-from kdtasks.orchestrate.sweep.grid import Grid, Point, make_points, parse_grid
+from kdtasks.orchestrate.sweep.grid import Grid, ParamsFile, Point, make_points, parse_grid
 from kdtasks.orchestrate.sweep.jobs import Job, Room, make_jobs
 from kdtasks.orchestrate.sweep.pipeline import (
     Pipeline,
     open_repository,
-    read_pipeline,
+    read_blueprint,
     read_tree,
 )
 from kdtasks.orchestrate.sweep.results import PointResult, R, kept_result
@@ -118,11 +118,12 @@ def plan_points(
         name: hashlib.sha256("".join([files, *sorted(it.identities.values())]).encode()).hexdigest()
         for name, it in pipelines.items()
     }
+    saved = saved_experiments(project, tree.head)
     done = {
         point.experiment: result
         for point in points
-        if (result := kept_result(result_path(project, point), inputs[point.experiment], kind))
-        and is_saved(project, tree.head, point.experiment)
+        if point.experiment in saved
+        and (result := kept_result(result_path(project, point), inputs[point.experiment], kind))
     }
     room = Room.of(pipelines, usable_cores())
     at_once = room.points(workers, len(points) - len(done))
@@ -167,20 +168,25 @@ def _read_pipelines(
     project: Path, points: list[Point], stages: tuple[str, ...]
 ) -> tuple[dict[str, Pipeline], WorkingTree, str]:
     """The stages of every point, by experiment; the project's state; the cache's folder."""
-    base = read_pipeline(project, stages)
+    text = ProjectPaths(project).params.read_text(encoding="utf-8")
+    own = read_blueprint(project, stages)
+    blueprints = {own.shape(ParamsFile(text).plain): own}
     sweep_folder(project)
     probe = clone_path(project, "plan")
     with open_repository(project) as repo:
         cache = repo.cache.local_cache_dir
+        # to be read only, so the data can stay where they are
+        bare = read_tree(repo, own)._replace(sources=())
         remove_clone(probe)
         try:
-            # to be read only, so the data can stay where they are
-            bare = read_tree(repo, base)._replace(sources=())
-            place = make_clone(bare, probe, params_text="", cache=cache, mark="plan")
             pipelines = {}
             for point in points:
-                ProjectPaths(place).params.write_text(point.text, encoding="utf-8")
-                pipelines[point.experiment] = read_pipeline(place, stages)
+                shape = own.shape(point.draft.content)
+                if shape not in blueprints:
+                    place = make_clone(bare, probe, params_text="", cache=cache, mark="plan")
+                    ProjectPaths(place).params.write_text(point.text, encoding="utf-8")
+                    blueprints[shape] = read_blueprint(place, stages)
+                pipelines[point.experiment] = blueprints[shape].pipeline(point.draft.content)
         finally:
             remove_clone(probe)
-        return pipelines, read_tree(repo, base, *pipelines.values()), cache
+        return pipelines, read_tree(repo, *blueprints.values()), cache

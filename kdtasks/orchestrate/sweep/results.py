@@ -1,5 +1,6 @@
 """The metrics of one point: read where it ran, kept beside the clones."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
@@ -45,16 +46,21 @@ class PointResult(NamedTuple):
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
-        """Read them from the files in a project's folder (docs/files.md).
+        """Read them from the files in a project's folder (docs/files.md); raises as `of`."""
+        return cls.of(folder, params.seeds, params.metric.key)
+
+    @classmethod
+    def of(cls, folder: Path, seeds: Sequence[int], metric: str) -> Self:
+        """Read the results of some seeds, where the project's params need not be understood.
 
         Raises:
             KdTasksError: a file is missing or damaged, or no student is taught by labels alone.
         """
-        paths, metric = ProjectPaths(folder), params.metric.key
+        paths = ProjectPaths(folder)
         compare = Comparison.read(paths.metrics("compare"))
         if compare.student is None or isinstance(compare.gain, Refusal):
             raise Refused(NO_LABELS)
-        trained = {seed: Training.read(paths.metrics("distill", seed)) for seed in params.seeds}
+        trained = {seed: Training.read(paths.metrics("distill", seed)) for seed in seeds}
         return cls(
             {int(seed): score for seed, score in compare.student.by_seed.items()},
             {int(seed): score for seed, score in compare.distill.by_seed.items()},

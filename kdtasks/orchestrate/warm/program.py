@@ -1,9 +1,9 @@
-"""The program behind warm stages: a server that forks itself, and what stands for a stage.
+"""The program behind warm commands: a server that forks itself, and what stands for a command.
 
-`serve` imports TensorFlow and then forks for every stage that it is asked for. Nothing but imports
-has happened before, so the fork is as a fresh process that has just imported TensorFlow; it takes
-the stage's code from the stage's own project, for which this file imports nothing of the package.
-The server ends once its standard input does and no stage is left.
+`serve` imports modules and then forks for every command that it is asked for. Nothing but imports
+has happened before, so the fork is as a fresh process that has just imported them. This file itself
+imports nothing of the package: whose code a command runs is for the caller to say. The server ends
+once its standard input does and no command is left.
 
 `ask` is started in place of `python -m MODULE ARGUMENT…`: it has the process group, the streams and
 the exit status of the stage, and hands signals on. Without a server it becomes that command. It
@@ -31,14 +31,14 @@ from typing import NoReturn
 _STARTED = b"+"
 _STATUS = struct.Struct("!i")
 _LENGTH = struct.Struct("!I")
-_STREAMS = 3
+_NAMES = ("stdin", "stdout", "stderr")
+_STREAMS = len(_NAMES)
 _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PATIENCE_SECONDS = 5.0
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
 # NumPy comes before the variables are set, as in a stage: its BLAS looks at them when it is loaded.
 _FIRST = "numpy"
-_PRELOADED = ("tensorflow", "tf_keras", "pydantic", "yaml", "h5py")
 
 
 def _receive(connection: socket.socket, streams: list[int]) -> list[object]:
@@ -57,6 +57,22 @@ def _receive(connection: socket.socket, streams: list[int]) -> list[object]:
     return request
 
 
+def _open_anew(name: str, number: int) -> None:
+    """Forget what Python knows of a stream: the server's may be sought in, a pipe may not."""
+    old = getattr(sys, name)
+    is_by_line = name == "stderr" or os.isatty(number)
+    stream = open(  # noqa: SIM115
+        number,
+        "r" if name == "stdin" else "w",
+        1 if is_by_line else -1,
+        encoding=old.encoding,
+        errors=old.errors,
+        closefd=False,
+    )
+    setattr(sys, name, stream)
+    setattr(sys, f"__{name}__", stream)
+
+
 def _become(request: list[object], streams: list[int], server: int) -> NoReturn:
     """Run the stage as `python -m` would, in the fork, and end as it does."""
     module, arguments, folder, environment = request
@@ -68,6 +84,7 @@ def _become(request: list[object], streams: list[int], server: int) -> NoReturn:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+        _open_anew(_NAMES[number], number)
     os.chdir(str(folder))
     os.environ.clear()
     os.environ.update(environment)  # type: ignore[call-overload]
@@ -174,12 +191,14 @@ def _signal(group: int, number: int) -> None:
             os.kill(group, number)
 
 
-def serve(listener_number: str, variables: str) -> None:
+def serve(listener_number: str, variables: str, folder: str, *modules: str) -> None:
     """Serve until standard input ends, and remove the socket and its folder then.
 
     Args:
         listener_number: descriptor of a listening socket.
-        variables: JSON; set before TensorFlow is imported.
+        variables: JSON; set before the modules are imported.
+        folder: where modules are looked for first; empty for none.
+        modules: to be imported.
     """
     from pathlib import Path  # `ask` has to start at once
 
@@ -188,8 +207,11 @@ def serve(listener_number: str, variables: str) -> None:
     importlib.import_module(_FIRST)
     os.environ.update(json.loads(variables))
     gc.disable()  # it would look through all that is imported, and stays, again and again
-    for name in _PRELOADED:
+    sys.path[:0] = [folder] if folder else []
+    for name in modules:
         importlib.import_module(name)
+    if folder:
+        sys.path.remove(folder)  # a command has its own
     gc.collect()
     gc.freeze()  # the forks' collectors leave the pages that they share alone
     gc.enable()

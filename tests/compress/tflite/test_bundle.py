@@ -42,7 +42,7 @@ CALIBRATION = Calibration(
 @pytest.fixture(scope="module")
 def tflite(tmp_path_factory):
     """A network with one exit: three classes from 2 by 2 pixels."""
-    import tensorflow as tf
+    from kdtasks.core.backend import tf
 
     weights = np.arange(12, dtype=np.float32).reshape(4, 3)
 

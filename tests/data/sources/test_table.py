@@ -1,5 +1,6 @@
 """Tables as people have them: which column is which, which image a row means, what is wrong."""
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -307,6 +308,10 @@ def test_a_table_in_another_encoding_or_gone_is_told(photos: Photos, load: Load)
         load(root)
     with pytest.raises(DatasetError, match=r"gone\.csv cannot be read as a table"):
         load(root, file="gone.csv")
+    os.mkfifo(root / "pipe.csv")
+    with pytest.raises(DatasetError, match=r"pipe\.csv cannot be read as a table .* is no file"):
+        load(root, file="pipe.csv")
+    (root / "pipe.csv").unlink()
     write(root, "id,label\na,cat\n")
     with pytest.raises(DatasetError, match=r"elsewhere not found.* correct source\.images"):
         load(root, images="elsewhere")

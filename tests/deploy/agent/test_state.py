@@ -1,9 +1,11 @@
 """What an agent knows after `kill -9`."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from kdtasks.core.errors import StoreError
 from kdtasks.deploy.agent.state import DeviceState
 
 
@@ -61,6 +63,8 @@ def test_a_copy_that_was_cut_is_made_anew(tmp_path: Path):
         '{"kept": 1}',
         '{"kept": [1, null, {}]}',
         '{"kept": [{"identity": "aa", "number": 1}]}',
+        '{"kept": [{"identity": "releases", "number": 1e999}]}',
+        "[" * 100_000,
         '{"kept": [{"identity": "../releases", "number": 1}, {"identity": "..", "number": 1}]}',
     ],
 )
@@ -68,6 +72,28 @@ def test_a_damaged_state_is_none(tmp_path: Path, text: str):
     state = DeviceState(tmp_path)
     (tmp_path / "state.json").write_text(text)
     assert state.kept() == []
+    assert state.begin("aa")
+
+
+def test_a_folder_in_the_place_of_the_lock_is_told(tmp_path: Path):
+    state = DeviceState(tmp_path)
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(StoreError, match=r"locking the state in .* failed"), state.held():
+        pass
+
+
+def test_a_pipe_in_the_place_of_the_state_is_none(tmp_path: Path):
+    state = DeviceState(tmp_path)
+    os.mkfifo(tmp_path / "state.json")
+    assert state.kept() == []
+
+
+def test_a_damaged_number_of_attempts_is_none(tmp_path: Path):
+    state = DeviceState(tmp_path / "state")
+    state.keep(bundle(tmp_path / "bundle", "1"), "kept", 1)
+    path = tmp_path / "state" / "state.json"
+    path.write_text(path.read_text().replace("null", '{"identity": "aa", "attempts": "x"}'))
+    assert '"x"' in path.read_text()
     assert state.begin("aa")
 
 

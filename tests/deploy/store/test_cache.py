@@ -54,7 +54,7 @@ def test_where_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 def test_references_are_remembered_by_store(cache: Cache):
     reference = Reference("digits", "production")
-    found = Resolution(number=3, manifest_sha256="ab", alias_record="{}")
+    found = Resolution(number=3, manifest_sha256="ab" * 32, alias_record="{}")
     with cache.in_use():
         cache.remember(STORE, reference, found)
     assert cache.resolution(STORE, reference) == found
@@ -66,21 +66,43 @@ def test_references_are_remembered_by_store(cache: Cache):
 def test_the_manifest_before_is_remembered(cache: Cache):
     reference = Reference("digits")
     with cache.in_use():
-        for sha256 in ("a", "b", "b"):
+        for sha256 in ("a" * 64, "b" * 64, "b" * 64):
             cache.remember(STORE, reference, Resolution(number=1, manifest_sha256=sha256))
     found = cache.resolution(STORE, reference)
     assert found is not None
-    assert (found.manifest_sha256, found.previous_sha256) == ("b", "a")
+    assert (found.manifest_sha256, found.previous_sha256) == ("b" * 64, "a" * 64)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"number": 1}', '{"unknown": 1}'])
+WHOLE = f'{{"number": 1, "manifest_sha256": "{"a" * 64}"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"number": 1}', '{"unknown": 1}', "[" * 100_000),
+        *(f'{WHOLE}, "alias_record": 1}}', f'{WHOLE}, "previous_sha256": "../x"}}'),
+        *(f"{WHOLE[:10]} true{WHOLE[12:]}}}", '{"number": 1, "manifest_sha256": ["a"]}'),
+    ],
+)
 def test_an_unreadable_memory_is_none(cache: Cache, text: str):
     reference = Reference("digits")
     with cache.in_use():
-        cache.remember(STORE, reference, Resolution(number=1, manifest_sha256="a"))
+        cache.remember(STORE, reference, Resolution(number=1, manifest_sha256="a" * 64))
     (path,) = cache.root.glob("references/*/*.json")
+    path.write_text(f"{WHOLE}}}")
+    assert cache.resolution(STORE, reference)
     path.write_text(text)
     assert cache.resolution(STORE, reference) is None
+
+
+def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(cache: Cache):
+    found = keep(cache, b"1")
+    for path in (*cache.root.glob("references/*/*.json"), *cache.root.glob("manifests/*")):
+        path.unlink()
+        os.mkfifo(path)
+    assert cache.resolution(STORE, Reference("digits", "x")) is None
+    assert cache.manifest(found.sha256) is None
+    cache.prune()
 
 
 def test_a_damaged_manifest_is_none(cache: Cache):

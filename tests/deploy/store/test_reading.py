@@ -46,6 +46,14 @@ def test_a_store_of_other_things_than_files_is_refused(
         fetch_version(objects, "digits", 1)
 
 
+def test_a_record_without_an_end_is_not_read(tmp_path: Path, write_files: Callable[..., Path]):
+    objects = FolderObjects(tmp_path / "store")
+    publish(objects, write_files(FILES), name="digits")
+    os.truncate(tmp_path / "store/models/digits/versions/1.json", 1 << 40)  # takes no room
+    with pytest.raises(IntegrityError, match="has more bytes than any record"):
+        fetch_version(objects, "digits", 1)
+
+
 def test_nothing_is_written_through_a_link_out_of_the_store(
     tmp_path: Path, write_files: Callable[..., Path]
 ):

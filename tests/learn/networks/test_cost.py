@@ -93,6 +93,23 @@ HAND_WORKED: dict[str, tuple[Architecture, tuple[int, int, int], int, int, int]]
         11_922,
         2_437_952,
     ),
+    # On 16×16: stem 3→16 432+64, 110,592; 3×3 of each 144+64, 36,864; 16→24 384+96, 98,304.
+    # 24→10: 250, 240.
+    "mobilenet_strided_stem": (
+        MobileNet(stem_strides=2, filters=(24,), strides=(1,), expansion=1),
+        (32, 32, 3),
+        10,
+        1_434,
+        246_000,
+    ),
+    # Stem as above. 3×3 16→16 2,304+64, 589,824. 16→24 on 8×8: 144+64, 9,216; 384+96, 24,576.
+    "mobilenet_dense": (
+        MobileNet(stem_strides=2, filters=(16, 24), strides=(1, 2), expansion=1, dense=16),
+        (32, 32, 3),
+        10,
+        3_802,
+        734_448,
+    ),
     # Stem 3→24 648+96, 663,552. Trunk on 16×16: 3×3 216+96, 55,296; 24→48 1,152+192, 294,912; 5×5
     # 1,200+192, 307,200; 48→48 2,304+192, 589,824. Coarse on 8×8: 1,200+192, 76,800; 48→72
     # 3,456+288, 221,184; twice 1,800+288, 115,200 and 72→72 5,184+288, 331,776. Fine: six times the

@@ -145,7 +145,7 @@ def test_images_that_are_too_small_or_grey_are_refused_in_words(tmp_path: Path):
         grey.begin(model.network, tmp_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def mobile() -> BuiltModel:
     return built("MobileNetV2", width=0.35)
 

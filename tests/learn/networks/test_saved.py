@@ -1,7 +1,5 @@
 """A model on disk comes back as it was, and the same weights are the same bytes."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.resnet import ResNet8
 from kdtasks.learn.networks.saved import load_model, save_model
 from kdtasks.learn.networks.unet import UNet
+from tests.tools.warm_scripts import RunWarm
 
 Run = Callable[[MultiExitModel, np.ndarray], list[np.ndarray]]
 Randomize = Callable[[BuiltModel], BuiltModel]
@@ -26,11 +25,9 @@ FILES = {"model.weights.h5", "model.json"}
 SMALL_CNN = CNN(filters=(3, 4), dropout=0.2, dense=(6,), activation="leaky_relu")
 EXITS = ("block_1",)
 LOAD_AND_SAVE = """
-import sys
 from pathlib import Path
 from kdtasks.learn.networks.saved import load_model, save_model
-source, target = map(Path, sys.argv[1:])
-save_model(target, load_model(source))
+save_model(Path("second"), load_model(Path("first")))
 """
 
 
@@ -105,15 +102,9 @@ def test_the_same_weights_are_the_same_bytes(tmp_path: Path, save: Save):
     assert set(content(tmp_path / "first")) == FILES
 
 
-def test_another_process_writes_the_same_bytes(tmp_path: Path, save: Save):
+def test_another_process_writes_the_same_bytes(tmp_path: Path, save: Save, run_warm: RunWarm):
     save(tmp_path / "first")
-    command = [
-        sys.executable,
-        "-c",
-        LOAD_AND_SAVE,
-        *(str(tmp_path / n) for n in ("first", "second")),
-    ]
-    subprocess.run(command, check=True)
+    assert run_warm(tmp_path, LOAD_AND_SAVE).returncode == 0
     assert content(tmp_path / "first") == content(tmp_path / "second")
 
 

@@ -10,7 +10,7 @@ from kdtasks.core.errors import TeacherError
 from kdtasks.learn.teachers import apart
 
 EXTENSION = '''
-import os, time
+import os
 from typing import ClassVar, Literal
 import numpy as np
 from kdtasks.learn.teachers.formats import OpenedNetwork, TeacherFormat, teacher_formats
@@ -29,8 +29,8 @@ class Odd(TeacherFormat):
             raise KeyError("weights")
 
         def run(images):
-            if word == "loops":
-                time.sleep(3600)
+            while word == "is long":
+                images = np.sort(images, axis=0)
             if word == "dies":
                 os.abort()
             if word == "fails":
@@ -82,12 +82,12 @@ def test_whatever_goes_wrong_is_one_sentence(
         Path("it.odd").write_text(word)
         with pytest.raises(TeacherError, match=told):
             apart.open_apart(Path("it.odd")).run(BATCH)
-    Path("it.odd").write_text("loops")
+    Path("it.odd").write_text("is long")
+    monkeypatch.setattr(apart, "PATIENCE", 0.2)
+    monkeypatch.setattr(apart, "BYTES", 70.0)  # seven of them are worth 0.1 s
     opened = apart.open_apart(Path("it.odd"))
-    monkeypatch.setattr(apart, "BATCH", 0.2)
-    monkeypatch.setattr(apart, "IMAGE", 0.1)
     with pytest.raises(
-        TeacherError, match=r"did not answer 3 images within 0.5 s; look whether it"
+        TeacherError, match=r"did not answer 3 images within 0\.\d+ s of computing; look whether it"
     ):
         opened.run(BATCH)
     with pytest.raises(TeacherError, match="it ended the process that runs it"):

@@ -72,7 +72,7 @@ def validation() -> tuple[np.ndarray, np.ndarray]:
     return noisy_quadrants(60, seed=9)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def schedule() -> TrainingSchedule:
     """Six epochs of six steps; two images of each epoch are left over."""
     return TrainingSchedule(
@@ -80,7 +80,7 @@ def schedule() -> TrainingSchedule:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run(
     examples: TrainingExamples,
     validation: tuple[np.ndarray, np.ndarray],
@@ -108,6 +108,12 @@ def run(
         return Trained(model, history)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def plain(run: Callable[..., Trained]) -> Trained:
+    """What `run` gives where nothing is wanted otherwise."""
+    return run()
 
 
 @pytest.fixture

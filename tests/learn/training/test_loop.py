@@ -121,9 +121,8 @@ def test_validation_in_parts_gives_the_same_scores(
 
 
 def test_blocks_of_large_images_are_shorter_and_the_bits_the_same(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+    run: Run, plain: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = run()
     # An image of 64 bytes, a label of 4 and three logits of 2, eight to a batch: 592 bytes.
     monkeypatch.setattr("kdtasks.learn.training.loop._BYTES_PER_BLOCK", 1_200)
     lengths = []
@@ -135,7 +134,7 @@ def test_blocks_of_large_images_are_shorter_and_the_bits_the_same(
             yield block
 
     monkeypatch.setattr(TrainingExamples, "blocks", watched)
-    assert run().weights == whole.weights
+    assert run().weights == plain.weights
     assert lengths == [2, 2, 2] * 6
 
 
@@ -168,7 +167,7 @@ def test_a_run_that_stops_early_has_the_state_of_the_long_run_at_that_epoch(
 
 
 def test_the_best_epoch_on_validation_is_kept_where_that_is_asked_for(
-    run: Run, schedule: TrainingSchedule, monkeypatch: pytest.MonkeyPatch
+    run: Run, plain: Any, schedule: TrainingSchedule, monkeypatch: pytest.MonkeyPatch
 ):
     def third(history: list[Any], metric: str) -> int:
         assert metric == "macro_f1"
@@ -178,7 +177,7 @@ def test_the_best_epoch_on_validation_is_kept_where_that_is_asked_for(
     kept = run(schedule=dataclasses.replace(schedule, keeps_best="macro_f1"))
     assert len(kept.history) == 6
     assert kept.weights == run(schedule=dataclasses.replace(schedule, stop_epoch=3)).weights
-    assert kept.weights != run().weights
+    assert kept.weights != plain.weights
 
 
 def test_the_best_epoch_has_the_best_score_and_of_equal_ones_the_least_loss():
@@ -268,7 +267,9 @@ class TestResuming:
         resumed = run(checkpoint=checkpoint)
         printed = capsys.readouterr().out.splitlines()
         assert printed[0] == "resuming after epoch 3"
-        assert [line.split()[1] for line in printed[1:]] == ["4/6", "5/6", "6/6"]
+        # A slow epoch has several lines.
+        told = dict.fromkeys(line.split()[1] for line in printed[1:])
+        assert list(told) == ["4/6", "5/6", "6/6"]
         assert resumed.weights == straight.weights
         assert resumed.history == straight.history
         # Killed after the last epoch and before the outputs were written: nothing is trained.
@@ -288,11 +289,10 @@ class TestResuming:
         assert run().weights != with_state.weights
 
 
-def test_every_seed_trains_otherwise(run: Run, schedule: TrainingSchedule):
-    first, again = run(), run()
+def test_every_seed_trains_otherwise(run: Run, plain: Any, schedule: TrainingSchedule):
     other = run(schedule=dataclasses.replace(schedule, seed=4))
-    assert first.weights == again.weights
-    assert first.weights != other.weights
+    assert run().weights == plain.weights
+    assert other.weights != plain.weights
 
 
 def test_a_loss_that_is_no_number_stops_the_run(
@@ -342,7 +342,7 @@ def test_a_run_shorter_than_the_patience_does_not_end_with_one_class(
 
 
 def test_whoever_is_shown_each_epoch_may_end_the_training(
-    run: Run, schedule: TrainingSchedule, tmp_path: Path
+    run: Run, plain: Any, schedule: TrainingSchedule, tmp_path: Path
 ):
     """What was trained until then can be gone on from: the checkpoint is written before."""
     shown: list[list[float]] = []
@@ -359,4 +359,4 @@ def test_whoever_is_shown_each_epoch_may_end_the_training(
     state = checkpoint.load()
     assert state
     assert state.epoch == 2
-    assert run(checkpoint=checkpoint).weights == run().weights
+    assert run(checkpoint=checkpoint).weights == plain.weights

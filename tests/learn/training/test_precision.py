@@ -19,6 +19,12 @@ from kdtasks.learn.training.step import precision_scope
 
 Run = Callable[..., Any]
 
+
+@pytest.fixture(scope="module", autouse=True)
+def unoptimized_graphs() -> None:
+    """Graphs are rewritten here: that is what brings numbers of 16 bits."""
+
+
 # In a process of its own, since this one has pinned instructions that know no bfloat16.
 MULTIPLY = """
 from concurrent.futures import ThreadPoolExecutor

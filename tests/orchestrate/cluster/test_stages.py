@@ -4,12 +4,14 @@ import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from kdtasks.core.errors import ProjectError, SweepError
-from kdtasks.orchestrate.cluster.stages import ClusterStages
+from kdtasks.orchestrate.cluster.client import worker_facts
+from kdtasks.orchestrate.cluster.stages import ClusterStages, cluster_of
 from kdtasks.orchestrate.cluster.worker import Delivery, Errand, run_stage
 from kdtasks.orchestrate.runner.execute import Cluster, RunOptions, execute
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
@@ -140,3 +142,22 @@ def test_without_a_remote(project: Path, silent: Any):
     (project / ".dvc" / "config").write_text("")
     with pytest.raises(SweepError, match="--cluster needs a DVC remote, through which"):
         run(project, silent, lambda errand, hear: None)
+
+
+def test_workers_of_other_processors_are_spoken_of():
+    def note(*processors: str) -> str:
+        facts = {name: worker_facts()._replace(processor=name) for name in processors}
+        client: Any = SimpleNamespace(
+            run=lambda function, on_error: facts,
+            subscribe_topic=lambda topic, hear: None,
+            status="closed",
+        )
+        with cluster_of(client) as cluster:
+            return cluster.note
+
+    here = worker_facts().processor
+    assert note(here) == ""
+    assert f"here is {here}, the workers have {here} and y-old; a stage's log" in note(
+        "y-old", here
+    )
+    assert "the workers have y-old; " in note("y-old")

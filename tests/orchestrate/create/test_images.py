@@ -14,7 +14,7 @@ MakeMasks = Callable[..., Path]
 
 def test_a_folder_of_classes(make_photos: MakePhotos):
     found = look_at(make_photos(), None, None)
-    assert found.sentence() == "3 classes, 90 images, 24 to 26 pixels"
+    assert found.sentence() == "3 classes (blue, green, red), 90 images, 24 to 26 pixels"
     assert found.class_names == ("blue", "green", "red")
     assert (found.source.name, found.side, found.is_grey) == ("image_folder", 24, False)
     assert not found.bad
@@ -25,7 +25,7 @@ def test_grey_images_and_what_cannot_be_read_are_told(make_photos: MakePhotos):
     photos = make_photos(grey=True)
     (photos / "red" / "broken.jpg").write_bytes(b"no image")
     found = look_at(photos, None, None)
-    assert found.sentence() == "3 classes, 90 grey images, 24 to 26 pixels"
+    assert found.sentence() == "3 classes (blue, green, red), 90 grey images, 24 to 26 pixels"
     assert [problem.path for problem in found.bad] == ["red/broken.jpg"]
 
 
@@ -85,10 +85,16 @@ def test_what_cannot_be_learnt_from_is_refused(
     (tmp_path / "bare").mkdir()
     (photos / "red" / "0.png").rename(tmp_path / "bare" / "one.png")
     few = make_photos("few", count=3)
+    (tmp_path / "one class").mkdir()
+    for name in ("17_9b1", "18_4e2", "19_0c3", "20_7d4", "21_c5"):
+        (tmp_path / "one class" / f"{name}.png").touch()
+    (photos / "unlabelled").mkdir()
     for images, masks, task, message in (
         (tmp_path / "nowhere", None, None, "not found; give a folder of images"),
         (tmp_path / "bare", None, None, "nothing tells what the images in .*folder of its class"),
         (tmp_path / "bare" / "one.png", None, None, "is no table; give a folder"),
+        (tmp_path / "one class", None, None, "above if it is .* alone in their class"),
+        (photos, None, None, "unlabelled seems to hold images without labels, no class: move"),
         (few, None, None, "blue, green and red of .* have fewer than 4 images"),
         (photos, scenes / "masks", "classification", "--masks are for segmentation"),
         (scenes / "images", scenes / "masks", None, "the masks hold 1 value, .* 2 to 60"),

@@ -27,8 +27,8 @@ def test_a_project_beside_its_images(
     photos = make_photos()
     teacher = make_teacher()
     given = Given(photos, teacher=teacher, unlabelled=more, classes="blue,green,red")
-    sentences = begin(project, given)
-    assert sentences[0] == "3 classes, 90 images, 24 to 26 pixels"
+    sentences = list(begin(project, given))
+    assert sentences[0] == "3 classes (blue, green, red), 90 images, 24 to 26 pixels"
     assert sentences[1] == "layout: one folder a class"
     assert sentences[2] == "90 files without labels, which the teacher will answer"
     assert sentences[-1] == "git and DVC are set up, and all files are committed"
@@ -50,7 +50,8 @@ def test_a_project_beside_its_images(
 def test_masks_elsewhere_are_linked_and_watched(make_masks: Callable[..., Path], tmp_path: Path):
     scenes = make_masks([0, 1])
     (scenes / "images").rename(tmp_path / "pictures")
-    begin(tmp_path / "scenes project", Given(tmp_path / "pictures", masks=scenes / "masks"))
+    given = Given(tmp_path / "pictures", masks=scenes / "masks")
+    assert all(begin(tmp_path / "scenes project", given))
     project = tmp_path / "scenes project"
     assert (project / "data/raw/images").resolve() == tmp_path / "pictures"
     pipeline = (project / "dvc.yaml").read_text(encoding="utf-8")
@@ -67,12 +68,17 @@ def test_nothing_is_left_of_a_project_that_cannot_be(make_photos: MakePhotos, tm
     for target, given, kind, message in (
         (full, Given(photos), ProjectError, "full is there and not empty; give the name of a new"),
         (full / "notes.txt", Given(photos), ProjectError, "is there and not empty"),
-        (tmp_path / "new", Given(full), DatasetError, "nothing tells what the images in"),
-        (photos / "new", Given(photos), ProjectError, "among the images; begin the project beside"),
+        (tmp_path / "new", Given(full), DatasetError, "full holds no image at any depth"),
+        (
+            photos / "new",
+            Given(photos),
+            ProjectError,
+            "watched for its images; name a folder outside",
+        ),
         (tmp_path / "new", Given(photos, unlabelled=full / "x"), ProjectError, "x is no folder"),
     ):
         with pytest.raises(kind, match=message):
-            begin(target, given)
+            list(begin(target, given))
         assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -86,7 +92,7 @@ def test_a_failure_half_way_leaves_nothing(
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.setattr("kdtasks.orchestrate.create.project._under_git", fail)
     with pytest.raises(ProjectError, match="git is not installed"):
-        begin(tmp_path / "new", Given(photos))
+        list(begin(tmp_path / "new", Given(photos)))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -96,7 +102,7 @@ def test_an_empty_folder_in_a_repository_is_filled_and_not_committed(
     git(tmp_path, "init", "--quiet")
     (tmp_path / "inner").mkdir()
     place = (tmp_path / "inner").stat().st_ino
-    sentences = begin(tmp_path / "inner", Given(make_photos()))
+    sentences = list(begin(tmp_path / "inner", Given(make_photos())))
     assert sentences[-1] == "it lies in a git repository: commit it when you like"
     assert (tmp_path / "inner").stat().st_ino == place  # where a shell may be
     assert (tmp_path / "inner" / "dvc.yaml").is_file()

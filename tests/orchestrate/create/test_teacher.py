@@ -45,13 +45,14 @@ def test_outputs_in_another_order_are_named(make_photos: MakePhotos, make_teache
 
 
 def test_one_that_knows_nothing_or_does_not_fit_is_refused(
-    make_photos: MakePhotos, make_teacher: MakeTeacher, tmp_path: Path
+    make_photos: MakePhotos, make_masks: MakeTeacher, make_teacher: MakeTeacher, tmp_path: Path
 ):
-    photos = make_photos()
+    photos, scenes = make_photos(), make_masks([0, 1, 2])
     (tmp_path / "broken.keras").write_bytes(b"PK")
     for path, given, message in (
         (make_teacher(sign=0.0), photos, r"gets 33\.3.% of 90 images right, and always answering"),
         (make_teacher(["red", "blue"]), photos, "has 2 outputs, the dataset 3 classes"),
+        (make_teacher(), scenes, "has outputs 3, the dataset has 16×16×3, the last being its cla"),
         (tmp_path / "broken.keras", photos, "broken.keras"),
         (tmp_path / "nowhere.keras", photos, "nowhere.keras not found; give the file"),
     ):

@@ -2,13 +2,14 @@
 
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from tests.tools.dvc_command import init_dvc
 
 # takes SECONDS, then writes a folder that holds the texts of its inputs
 WORK = """\
@@ -50,8 +51,7 @@ def empty_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "source").write_text("source", encoding="utf-8")
     (folder / "work.sh").write_text(WORK, encoding="utf-8")
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
-    for words in (["init", "--quiet"], ["config", "cache.type", "reflink,hardlink,copy"]):
-        subprocess.run([sys.executable, "-m", "dvc", *words], cwd=folder, check=True)
+    init_dvc(folder, '[cache]\n    type = "reflink,hardlink,copy"\n')
     return folder
 
 

@@ -1,23 +1,11 @@
 """The sweep's project, whose stage `compress` takes no time."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.tools.records import latency
-
-MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
-
-
-@pytest.fixture(scope="session")
-def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in which nothing has run. Read only: copy it with `project`."""
-    folder = tmp_path_factory.mktemp("committed") / "project"
-    subprocess.run([sys.executable, str(MAKE), str(folder)], check=True)
-    return folder
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Images of another size are prepared in a clone, once."""
 
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,8 +8,6 @@ from ruamel.yaml import YAML
 
 from kdtasks.orchestrate.students import places
 from kdtasks.orchestrate.students.places import make_places
-
-MAKE = Path(__file__).parents[1] / "sweep" / "project" / "make.py"
 
 
 def test_the_own_size_is_the_projects(tmp_path: Path):
@@ -21,11 +18,11 @@ def test_the_own_size_is_the_projects(tmp_path: Path):
 
 @pytest.mark.slow
 def test_another_size_has_a_clone_with_what_trainings_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    committed_project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The stages of this project take no time; `targets` it has none."""
     project, trace = tmp_path / "project", tmp_path / "TRACE"
-    subprocess.run([sys.executable, str(MAKE), str(project)], check=True)
+    shutil.copytree(committed_project, project, symlinks=True)
     monkeypatch.chdir(project)
     monkeypatch.setenv("TRACE", str(trace))
     monkeypatch.setattr(places, "NEEDED", ("labels",))

@@ -44,7 +44,11 @@ def test_the_cheapest_that_is_accurate_enough_is_chosen(
     assert table["width 9, depth 0"] == "not tried: size is over 3.0 kB"
     page = write_page(tmp_path / "out", found)
     assert read_json(page.with_name("search.json"))["winner"] == medium
-    assert f"<th>{medium}</th>" in page.read_text(encoding="utf-8")
+    html = page.read_text(encoding="utf-8")
+    assert f"<th>{medium}</th>" in html
+    assert html.count("<svg") == 2  # bytes, which they were weighed against, and compute
+    image = page.with_name("front-bytes.svg").read_text(encoding="utf-8")
+    assert f"On the front: {small}, 0.5, 70.2\u00a0%; {medium}, 1, " in image
 
     # fresh seeds may take a lucky one off the front, or not be trained yet
     scores = {small: {1: 0.7, 2: 0.71}, medium: {1: 0.1, 2: 0.1}, large: {1: 0.9, 2: 0.91}}

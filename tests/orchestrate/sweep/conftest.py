@@ -3,26 +3,15 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-MAKE = Path(__file__).parent / "project" / "make.py"
-
 
 def git(folder: Path, *words: str) -> str:
     ended = subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True)
     return ended.stdout.strip()
-
-
-@pytest.fixture(scope="session")
-def committed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project, under git; nothing has run. Read only: copy it with `project`."""
-    folder = tmp_path_factory.mktemp("committed") / "project"
-    subprocess.run([sys.executable, str(MAKE), str(folder)], check=True)
-    return folder
 
 
 @pytest.fixture

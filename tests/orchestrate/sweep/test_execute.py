@@ -21,6 +21,8 @@ from kdtasks.orchestrate.sweep.engine import LOGS, SweepEnd, execute, planned_sw
 from kdtasks.orchestrate.sweep.plan import FOLDER, SweepOptions
 from kdtasks.orchestrate.sweep.summary import SweepProgress
 
+pytestmark = pytest.mark.usefixtures("warm_commands")
+
 Trace = Callable[[], list[str]]
 
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import StageError
-from kdtasks.orchestrate.project.git import bring_experiment, is_saved, reference, save_experiment
+from kdtasks.orchestrate.project.git import (
+    bring_experiment,
+    reference,
+    save_experiment,
+    saved_experiments,
+)
+
+pytestmark = pytest.mark.usefixtures("warm_commands")
 
 NAME = "alpha=0.5_exits=block_1-0a1b2c"
 
@@ -28,12 +35,12 @@ def test_an_experiment_comes_home(
     subprocess.run([*dvc, "repro", "--quiet", "prepare"], cwd=clone, check=True)
     monkeypatch.setenv("DVC_EXP_AUTO_PUSH", "true")  # the clone's remote is the project
 
-    assert not is_saved(project, head, NAME)
+    assert NAME not in saved_experiments(project, head)
     # of the other stages there are no outputs, which is no reason to refuse
     save_experiment(clone, NAME, ["prepare"])
-    assert not is_saved(project, head, NAME)
+    assert NAME not in saved_experiments(project, head)
     commit = bring_experiment(project, clone, head, NAME)
-    assert is_saved(project, head, NAME)
+    assert saved_experiments(project, head) == {NAME}
     assert commit == run_git(project, "rev-parse", reference(head, NAME))
     shown = subprocess.run(
         [*dvc, "exp", "show", "--json"], cwd=project, check=True, capture_output=True, text=True

@@ -6,7 +6,7 @@ import pytest
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.sweep.grid import make_points, parse_grid
-from kdtasks.orchestrate.sweep.pipeline import Pipeline, read_pipeline
+from kdtasks.orchestrate.sweep.pipeline import Pipeline, read_blueprint, read_pipeline
 
 
 def pipelines(project: Path, *settings: str) -> dict[str, Pipeline]:
@@ -76,3 +76,15 @@ def test_a_stage_that_reads_params_yaml_itself_differs_with_it(project: Path):
     first, second = pipelines(project, "distill.alpha=0.1,0.5").values()
     assert first.identities["prepare"] == second.identities["prepare"]
     assert first.identities["teacher"] != second.identities["teacher"]
+
+
+def test_points_of_one_shape_have_one_blueprint(project: Path):
+    own = read_blueprint(project, ["compare"])
+    settings = ("distill.alpha=0.1,0.5", "runtime.threads=1,2")
+    points = make_points(project, parse_grid(settings), seeds=None, stages=())
+    shapes = [own.shape(point.draft.content) for point in points]
+    assert shapes[0] == shapes[2] != shapes[1] == shapes[3]
+    (project / "params.yaml").write_text(points[2].text, encoding="utf-8")
+    found = own.pipeline(points[2].draft.content)
+    assert found == read_pipeline(project, ["compare"])
+    assert found != own.pipeline(points[0].draft.content)

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from kdtasks.core.errors import ParamsError
-from kdtasks.orchestrate.sweep.grid import Point, describe, make_points, parse_grid, readable_name
+from kdtasks.orchestrate.sweep.grid import (
+    Draft,
+    ParamsFile,
+    Point,
+    describe,
+    make_points,
+    parse_grid,
+    readable_name,
+)
 
 
 def points(project: Path, *settings: str, seeds: Any = None, stages: Any = ("compare",)):
@@ -89,3 +97,23 @@ def test_text_stands_in_the_file_without_quotes(project: Path):
     point: Point = points(project, "data.on_bad=skip")[0]
     assert "on_bad: skip\n" in point.text
     assert YAML(typ="safe", pure=True).load(point.text)["data"]["on_bad"] == "skip"
+
+
+FILE = ParamsFile("""\
+# kept
+a: {b: 1, c: [x, 'y']}
+d:
+  e: null
+  f: {g: "h"}
+""")
+
+
+@pytest.mark.parametrize("key", ["a.b", "a", "d.e", "d.f.g", "d.new", "new.one"])
+def test_what_is_validated_is_what_the_file_says(key: str):
+    texts = ["", "x", "two words", "null", "true", "no", "1e3", "0o7", "# x", "a: b", "- c", "'ü\""]
+    values = [None, True, 0, -3, 1e-05, 2.0, 1e22, [], {}, [1, [None, "x"]], {"y": {"z": [0.5]}}]
+    for value in (*texts, *values, texts, dict.fromkeys(texts[1:], 1)):
+        draft = Draft(FILE, {key: value, "d.f.i": [value]})
+        assert YAML(typ="safe", pure=True).load(draft.text) == draft.content
+        assert draft.text.startswith("# kept\n")
+    assert FILE.plain == {"a": {"b": 1, "c": ["x", "y"]}, "d": {"e": None, "f": {"g": "h"}}}

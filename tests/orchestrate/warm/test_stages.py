@@ -14,7 +14,7 @@ import pytest
 
 from kdtasks.orchestrate.processes import run_streamed
 from kdtasks.orchestrate.project.project import child_environment
-from kdtasks.orchestrate.warm import stages
+from kdtasks.orchestrate.warm import server
 from kdtasks.orchestrate.warm.stages import WarmStages
 
 SHOW = """
@@ -202,7 +202,7 @@ def test_where_tensorflow_cannot_be_imported_stages_start_cold(
 ):
     (tmp_path / "tensorflow.py").write_text("raise ImportError('damaged')", encoding="utf-8")
     environment = {**child_environment(), "PYTHONPATH": str(tmp_path)}
-    monkeypatch.setattr(stages, "child_environment", lambda: environment)
+    monkeypatch.setattr(server, "child_environment", lambda: environment)
     warm = WarmStages(project)
     status, lines = start(warm.words("python -m stages.show") or [])
     warm.close()

@@ -49,11 +49,13 @@ class TeacherFormat(Section):
     Attributes:
         endings: of the names of such files, in lower case.
         gives_features: whether hidden layers can be looked at.
+        uses_tensorflow: whether TensorFlow runs it, which takes long to import.
         scaling: how such networks take pixels, as of `teacher.input`; None: each in its own way.
     """
 
     endings: ClassVar[tuple[str, ...]] = ()
     gives_features: ClassVar[bool] = False
+    uses_tensorflow: ClassVar[bool] = False
     scaling: ClassVar[str | None] = None
 
     name: str

@@ -20,6 +20,7 @@ class _KerasFormat(TeacherFormat):
     """A file of either Keras."""
 
     gives_features: ClassVar = True
+    uses_tensorflow: ClassVar = True
 
     def matches(self, path: Path) -> bool:
         """Whether a file is of this kind by its bytes or, where they say nothing, by its name."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -47,6 +47,8 @@ _FILE = "saved_model.pb"
 @teacher_formats.register
 class SavedModel(TeacherFormat):
     """A SavedModel folder with the signature `serving_default`, or one of another name."""
+
+    uses_tensorflow: ClassVar = True
 
     name: Literal["saved_model"] = "saved_model"
 

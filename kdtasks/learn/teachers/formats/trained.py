@@ -27,6 +27,7 @@ class Trained(TeacherFormat):
     """
 
     gives_features: ClassVar = True
+    uses_tensorflow: ClassVar = True
     scaling: ClassVar = "byte"
 
     name: Literal["trained"] = "trained"

@@ -1,12 +1,9 @@
 """A project's own `extensions/` adds a teacher format, whose files are imported and opened."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
-ROOT = Path(__file__).parents[4]
 
 FORMAT = '''
 from collections.abc import Sequence
@@ -59,22 +56,14 @@ except TeacherError as error:
 """
 
 
-def test_a_format_of_the_projects_own(tmp_path: Path) -> None:
+def test_a_format_of_the_projects_own(tmp_path: Path, extended: Callable[[str, str], str]) -> None:
     generator = np.random.default_rng(0)
     weights = generator.normal(size=(16, 3)).astype(np.float32)
     images = generator.integers(0, 256, (9, 4, 4, 1), np.uint8)
     np.save(tmp_path / "weights.npy", weights)
     expected = (images / np.float32(255)).reshape(9, 16) @ weights
     np.savez(tmp_path / "images.npz", images=images, labels=expected.argmax(axis=1))
-    (tmp_path / "extensions").mkdir()
-    (tmp_path / "extensions" / "linear.py").write_text(FORMAT)
-    done = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}){SCRIPT}"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    printed = extended(FORMAT, SCRIPT)
     np.testing.assert_allclose(np.load(tmp_path / "logits.npy"), expected, rtol=1e-4, atol=1e-5)
-    assert "images.npz is of no known format" in done.stdout
-    assert "`.tflite`, a folder `models/teacher` of a trained teacher, `.npy`;" in done.stdout
+    assert "images.npz is of no known format" in printed
+    assert "`.tflite`, a folder `models/teacher` of a trained teacher, `.npy`;" in printed

@@ -1,13 +1,13 @@
-"""Make a DVC project under git that a sweep can run in a minute: `make.py FOLDER`."""
+"""Make a DVC project under git that a sweep can run in seconds."""
 
 import shutil
 import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
 from kdtasks.params import load_params
 from kdtasks.params.write import render_params
+from tests.tools.dvc_command import init_dvc
 
 HERE = Path(__file__).parent
 RECIPE = HERE.parents[3] / "recipes" / "digits.yaml"
@@ -28,8 +28,8 @@ IGNORED = """\
 """
 
 
-def main(folder: Path) -> None:
-    """Commit everything but the data, as one would."""
+def make_project(folder: Path) -> Path:
+    """Commit everything but the data, as one would; returns the folder."""
     for watched in (
         "data/raw",
         "data/raw-unlabelled",
@@ -46,12 +46,8 @@ def main(folder: Path) -> None:
     (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
     run = partial(subprocess.run, cwd=folder, check=True)
     run(["git", "init", "--quiet"])
-    run([sys.executable, "-m", "dvc", "init", "--quiet"])
-    (folder / ".dvc" / "config").write_text("[core]\n    analytics = false\n", encoding="utf-8")
+    init_dvc(folder, "[core]\n    analytics = false\n")
     run(["git", "add", "--all"])
     run(["git", "commit", "--quiet", "--message", "start"])
     (folder / "data" / "raw" / "a.txt").write_text("data", encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    return folder
