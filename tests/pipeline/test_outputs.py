@@ -23,7 +23,7 @@ def test_every_file_of_the_contract_is_there(project: Path, params: Params):
     splits = ("train", "validation", "calibration", "test")
     braces = {"{train,validation,calibration,test}": splits, "{…}": splits}
     expected = set()
-    for row in re.findall(r"^\| (`.+?) \|", page, flags=re.MULTILINE):
+    for row in re.findall(r"^\| (`[^`|]+/.+?) \|", page, flags=re.MULTILINE):
         folder = ""
         for path in re.findall(r"`([^`]+)`", row):
             # `report/index.html`, `selection.json`: names after the first are beside it.
