@@ -5,6 +5,7 @@ import hashlib
 import io
 import math
 import mmap
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -156,10 +157,17 @@ def new_array(shape: tuple[int, ...], dtype: Any, *, memory_limit_mb: float) -> 
 
     Beyond it the array is in an unnamed file where temporary files lie (`TMPDIR`), which the system
     removes once the array is no longer used.
+
+    Raises:
+        OSError: there is no room for that file. Told of it only when it is written to, the system
+            would end the process.
     """
-    if math.prod(shape) * np.dtype(dtype).itemsize <= memory_limit_mb * 1e6:
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size <= memory_limit_mb * 1e6:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
+        if hasattr(os, "posix_fallocate"):  # not on macOS
+            os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
 
 

@@ -1,6 +1,8 @@
 """Stacked rows read as the array that they would be."""
 
+import errno
 import mmap
+import os
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -95,6 +97,16 @@ def test_what_is_larger_than_its_limit_is_in_a_file():
     assert isinstance(large, np.memmap)
     large[:] = 1.0
     assert large.sum() == 1000
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="macOS")
+def test_room_for_a_file_is_taken_before_it_is_mapped(monkeypatch: pytest.MonkeyPatch):
+    """Where there is none, the first write to a mapped page would end the process by SIGBUS."""
+    taken = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr(os, "posix_fallocate", taken)
+    with pytest.raises(OSError, match="No space left"):
+        new_array((10, 100), np.float32, memory_limit_mb=0)
+    assert taken.call_args.args[1:] == (0, 4000)
 
 
 @pytest.mark.parametrize("chosen", [np.array([2, -1, 0]), np.array([[-1, 1], [0, -1]])])
