@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -159,16 +159,28 @@ def new_array(shape: tuple[int, ...], dtype: Any, *, memory_limit_mb: float) -> 
     removes once the array is no longer used.
 
     Raises:
-        OSError: there is no room for that file. Told of it only when it is written to, the system
-            would end the process.
+        OSError: there is no room for that file.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size <= memory_limit_mb * 1e6:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
-        if hasattr(os, "posix_fallocate"):  # not on macOS
-            os.posix_fallocate(file.fileno(), 0, size)
+        _take_room(file, size)
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+
+
+def new_file(path: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Make a file as of `np.save`, and map it to be filled; raises as `new_array`."""
+    array: np.ndarray = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    with path.open("rb+") as file:
+        _take_room(file, path.stat().st_size)
+    return array
+
+
+def _take_room(file: IO[bytes], size: int) -> None:
+    """Have the disk refuse now: where it is full later, a write to a mapped page ends a process."""
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 @contextmanager
