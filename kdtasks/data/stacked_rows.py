@@ -169,9 +169,9 @@ def new_array(shape: tuple[int, ...], dtype: Any, *, memory_limit_mb: float) -> 
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
 
 
-def new_file(path: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def new_file(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
     """Make a file as of `np.save`, and map it to be filled; raises as `new_array`."""
-    array: np.ndarray = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    array: np.memmap = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
     with path.open("rb+") as file:
         _take_room(file, path.stat().st_size)
     return array
