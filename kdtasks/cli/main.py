@@ -53,7 +53,9 @@ def main() -> None:
 def _in_one_line(error: Exception) -> str:
     if isinstance(error, KdTasksError):
         return str(error)
-    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+    is_of_network = isinstance(error, ConnectionError | TimeoutError)
+    # those of other libraries have no number, or as of a host's name one below 0
+    if isinstance(error, OSError) and (error.errno or 0) > 0 and not is_of_network:
         return disk_problem(error)
     module = (error.name if isinstance(error, ModuleNotFoundError) else None) or "kdtasks"
     if module.partition(".")[0] not in ("kdtasks", "flows"):

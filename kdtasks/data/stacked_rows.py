@@ -5,12 +5,13 @@ import hashlib
 import io
 import math
 import mmap
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -156,11 +157,30 @@ def new_array(shape: tuple[int, ...], dtype: Any, *, memory_limit_mb: float) -> 
 
     Beyond it the array is in an unnamed file where temporary files lie (`TMPDIR`), which the system
     removes once the array is no longer used.
+
+    Raises:
+        OSError: there is no room for that file.
     """
-    if math.prod(shape) * np.dtype(dtype).itemsize <= memory_limit_mb * 1e6:
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size <= memory_limit_mb * 1e6:
         return np.empty(shape, dtype)
     with tempfile.TemporaryFile() as file:
+        _take_room(file, size)
         return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+
+
+def new_file(path: Path, shape: tuple[int, ...], dtype: Any) -> np.memmap:
+    """Make a file as of `np.save`, and map it to be filled; raises as `new_array`."""
+    array: np.memmap = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    with path.open("rb+") as file:
+        _take_room(file, path.stat().st_size)
+    return array
+
+
+def _take_room(file: IO[bytes], size: int) -> None:
+    """Have the disk refuse now: where it is full later, a write to a mapped page ends a process."""
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 @contextmanager

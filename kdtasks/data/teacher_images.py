@@ -20,7 +20,7 @@ from kdtasks.data.prepared import ADVICE, UNLABELLED
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import Item
-from kdtasks.data.stacked_rows import StackedRows
+from kdtasks.data.stacked_rows import StackedRows, new_file
 from kdtasks.edge.decoder import quiet_decoding
 from kdtasks.edge.pixel_budget import PixelBudget
 
@@ -95,9 +95,7 @@ def write_teacher_images(
         rows: dict[str, np.ndarray] = {}
         bare: dict[str, np.ndarray] = {}
         for part, listed in names.items():
-            array = np.lib.format.open_memmap(
-                new / f"{part}.npy", mode="w+", dtype=np.uint8, shape=(len(listed), *shape)
-            )
+            array = new_file(new / f"{part}.npy", (len(listed), *shape), np.uint8)
             named = bare if part == _UNLABELLED else rows
             for row, name in enumerate(listed):
                 if name in named:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from socket import gaierror
+from urllib.error import URLError
 
 import pytest
 import typer
@@ -141,6 +143,18 @@ def test_what_the_disk_refuses_is_no_bug(
         broken(error=OSError(errno.ENOSPC, "No space left on device", "file"))
     assert ended.value.code == Status.FAILED
     assert capsys.readouterr().err.startswith("error: the disk is full; make room and run")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [gaierror(-2, "Name or service not known"), URLError("no route"), TimeoutError(110, "late")],
+)
+def test_what_the_network_refuses_is_no_file(
+    broken: Callable[..., None], capsys: pytest.CaptureFixture[str], error: OSError
+):
+    with pytest.raises(SystemExit):
+        broken(error=error)
+    assert capsys.readouterr().err.startswith(f"error: {type(error).__name__}: {error}; this is a")
 
 
 def test_an_error_of_the_users_keeps_its_traceback_for_debug(tmp_path: Path):

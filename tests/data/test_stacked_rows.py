@@ -1,6 +1,8 @@
 """Stacked rows read as the array that they would be."""
 
+import errno
 import mmap
+import os
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -12,6 +14,7 @@ from kdtasks.data import stacked_rows
 from kdtasks.data.stacked_rows import (
     StackedRows,
     new_array,
+    new_file,
     read_rows,
     rows_of,
     rows_or_blank,
@@ -95,6 +98,26 @@ def test_what_is_larger_than_its_limit_is_in_a_file():
     assert isinstance(large, np.memmap)
     large[:] = 1.0
     assert large.sum() == 1000
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="macOS")
+def test_a_file_is_refused_before_it_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """On a full disk the first write to a mapped page would end the process by SIGBUS."""
+    taken = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr(os, "posix_fallocate", taken)
+    with pytest.raises(OSError, match="No space left"):
+        new_array((10, 100), np.float32, memory_limit_mb=0)
+    with pytest.raises(OSError, match="No space left"):
+        new_file(tmp_path / "array.npy", (10, 100), np.float32)
+    header = (tmp_path / "array.npy").stat().st_size - 4000
+    assert [call.args[1:] for call in taken.call_args_list] == [(0, 4000), (0, 4000 + header)]
+    assert header > 0
+
+
+def test_a_file_that_was_filled_is_as_saved(tmp_path: Path):
+    new_file(tmp_path / "array.npy", FIRST.shape, FIRST.dtype)[:] = FIRST
+    np.save(tmp_path / "saved.npy", FIRST)
+    assert (tmp_path / "array.npy").read_bytes() == (tmp_path / "saved.npy").read_bytes()
 
 
 @pytest.mark.parametrize("chosen", [np.array([2, -1, 0]), np.array([[-1, 1], [0, -1]])])

@@ -12,6 +12,7 @@ from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.files import atomic_folder
 from kdtasks.core.records.data import Features, Targets
 from kdtasks.data.labels import TrainingSet
+from kdtasks.data.stacked_rows import new_file
 from kdtasks.learn.augmentations.mixing import Mixing, first_labels
 from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER
 from kdtasks.learn.targets.precision import to_float16
@@ -104,7 +105,7 @@ def write_targets(
     agreement = []
     with atomic_folder(folder) as partial:
         view_file, label_file, *answer_files = (
-            np.lib.format.open_memmap(partial / name, mode="w+", dtype=kind, shape=(views, *shape))
+            new_file(partial / name, (views, *shape), kind)
             for name, (_, kind, shape) in files.items()
         )
         for view in range(views):

@@ -8,6 +8,7 @@ remote that cannot be reached is waited for.
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dvc.config import RemoteConfigError
@@ -101,9 +102,9 @@ class Remote:
         """
         needed = f"{reason} needs a DVC remote that can hold a run-cache"
         try:
-            remote = repo.cloud.get_remote(None, reason)
-            # or DVC would look for it, and connect, anew for all that is moved
-            vars(repo.cloud)["get_remote"] = lambda **_: remote
+            # or DVC would look for a remote, and connect, anew for all that is moved
+            known = cache(partial(repo.cloud.get_remote, command=reason))
+            vars(repo.cloud)["get_remote"] = lambda name=None, command="": known(name)
             self._odb = repo.cloud.get_remote_odb(None, reason, hash_name="md5-dos2unix")
         except RemoteConfigError as error:
             raise ProjectError(f"{needed}: {error}") from None

@@ -12,6 +12,7 @@ from kdtasks.compress.bundle.write import make_manifest, write_bundle
 from kdtasks.compress.convert import convert
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.tflite.arena import measure_arenas
+from kdtasks.compress.tflite.estimated_latency import benchmark_at
 from kdtasks.compress.tflite.metadata import sizes, with_longest_manifest
 from kdtasks.core.errors import BundleError, ExportError, ModelError, SweepError
 from kdtasks.core.files import read_json, write_json
@@ -21,7 +22,6 @@ from kdtasks.core.records.compress import ExitParity, Parity
 from kdtasks.core.reproducibility import generator
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.scores import NEVER
-from kdtasks.evaluate.devices.benchmark import benchmark_on
 from kdtasks.learn.networks.build import BuiltModel, build
 from kdtasks.orchestrate.students.space import Student
 from kdtasks.orchestrate.sweep.grid import short_digest
@@ -108,10 +108,12 @@ class Scales:
         }
         identity = params.model_dump(mode="json", include=depends_on)
         key = short_digest([identity, self._dataset.image_shape, self._dataset.class_names])
-        if key not in kept:
-            kept[key] = asdict(self._weigh(params))
-            write_json(self._path, kept)
-        return Footprint(**kept[key])
+        if key in kept:
+            return Footprint(**kept[key])
+        found = self._weigh(params)
+        if not found.refused:  # which may be for want of a package
+            write_json(self._path, kept | {key: asdict(found)})
+        return found
 
     def _weigh(self, params: Params) -> Footprint:
         limits = self._limits
@@ -176,7 +178,7 @@ class Scales:
             described = replace(manifest, input=manifest.input | shape)
             write_bundle(bundle, content, described)
             images = _noise(timing.images, network.input_shape)
-            run = benchmark_on(params.select.device, [bundle], images, timing.timing)
+            run = benchmark_at(params.select.device, [bundle], images, timing.timing)
         return run.bundles[0].latency_ms.worst
 
 

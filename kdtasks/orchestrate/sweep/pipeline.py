@@ -14,7 +14,7 @@ from dvc.dependency.param import ParamsDependency
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 
-from kdtasks.core.paths import PARAMS
+from kdtasks.core.paths import PARAMS, ProjectPaths
 from kdtasks.orchestrate.project.git import WorkingTree, read_working_tree
 from kdtasks.orchestrate.project.lockfile import overlaps
 from kdtasks.orchestrate.runner.dvc_files import find_stages, readable_errors, stage_node
@@ -152,6 +152,8 @@ def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> Work:
         "writes": sorted(str(out.def_path) for out in stage.outs),
     }
     keys = sorted(key for dep in here for key in dep.params)
+    if str(ProjectPaths().code) in about["writes"]:
+        keys = []  # a stage's list of code depends on params of that stage alone
     reads_all = PARAMS in reads or any(not dep.params for dep in here)
     return Work(_json(about), tuple(keys), reads_all, needs)
 

@@ -69,6 +69,13 @@ def test_what_was_pushed_stage_by_stage_is_run_nowhere_again(
     assert (shared / "dvc.lock").read_bytes() == lock
 
 
+def test_a_fresh_clone_brings_what_its_dvc_lock_says(shared: Path, run: Run, tmp_path: Path):
+    run(stages=BEGINNING, push=True)
+    for folder in (shared / ".dvc" / "cache", shared / "out", tmp_path / "r" / "runs"):
+        shutil.rmtree(folder)
+    assert run(stages=BEGINNING, pull=True) == [PULLED] * 2
+
+
 def test_outputs_of_earlier_inputs_are_not_those_of_new_ones(shared: Path, run: Run):
     assert run(stages=BEGINNING, push=True) == [COMPLETED] * 2
     (shared / "source").write_text("other", encoding="utf-8")

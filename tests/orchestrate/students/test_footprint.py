@@ -2,11 +2,15 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from kdtasks.compress.number_formats import number_formats
-from kdtasks.core.errors import ExportError, SweepError
+from kdtasks.compress.tflite import estimated_latency
+from kdtasks.core.errors import BundleError, ExportError, SweepError
+from kdtasks.core.latency import Latency
+from kdtasks.edge.benchmark import BundleTimes
 from kdtasks.orchestrate.students import footprint
 from kdtasks.orchestrate.students.footprint import Footprint, Scales
 from kdtasks.orchestrate.students.space import list_students
@@ -82,6 +86,28 @@ def test_a_network_that_cannot_be_built_or_converted_is_refused(
     ((found, reasons),) = weighed(tmp_path, [1.0], {})
     assert found.refused == "not of this network"
     assert reasons == ["not of this network"]
+
+
+def test_an_accelerator_is_asked_for_its_estimate_and_a_refusal_is_not_kept(
+    tmp_path: Path, converted: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    """It is no machine to be reached; what it needs may be installed by the next search."""
+    content = tiny_params().model_dump(mode="json")
+    content["benchmark"] |= {"devices": ["ethos-u55-128"]}
+    content["select"] |= {"device": "ethos-u55-128"}
+    own = Params.model_validate(content)
+    params = with_space(own, {"max_latency_ms": 1.0}, widths=[1.0], depths=[0])
+    (student,) = list_students(params)[0].values()
+    timed = BundleTimes(Latency(1, 1, 1, 1, worst=0.5), (0.5,), (1.0,))
+    answers = Mock(side_effect=[BundleError("Vela is missing"), [Mock(milliseconds=0.5, sram=1)]])
+    monkeypatch.setattr(estimated_latency, "_segments", answers)
+    monkeypatch.setattr(estimated_latency, "time_bundles", lambda *_: Mock(bundles=(timed,)))
+    monkeypatch.setattr(footprint, "write_bundle", Mock())
+    assert Scales(tmp_path, params).weigh(student).refused == "Vela is missing"
+    found = Scales(tmp_path, params).weigh(student)
+    assert found.latency_ms == 0.5
+    assert Scales(tmp_path, params).weigh(student) == found
+    assert answers.call_count == 2
 
 
 def test_a_resolution_is_that_of_the_network(tmp_path: Path, converted: list[int]):

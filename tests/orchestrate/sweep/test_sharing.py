@@ -6,6 +6,14 @@ from kdtasks.orchestrate.sweep.grid import make_points, parse_grid
 from kdtasks.orchestrate.sweep.jobs import shared_stages
 from kdtasks.orchestrate.sweep.pipeline import Pipeline, read_pipeline
 
+CODE = """stages:
+  code:
+    cmd: python work.py code
+    deps: [work.py]
+    params: [distill.loss]
+    outs: [data/code]
+"""
+
 
 def pipelines(project: Path, *settings: str) -> dict[str, Pipeline]:
     found = {}
@@ -35,6 +43,16 @@ def test_what_some_points_share_waits_for_what_all_share(project: Path):
         shared = [stage for g in (everyone, slow, fast) if name in g.members for stage in g.stages]
         assert len(shared) == len(set(shared))
         assert set(pipeline.stages) - set(shared) == {"distill@0", "distill@1", "compare"}
+
+
+def test_points_of_other_losses_share_what_runs_none(project: Path):
+    """The list of code is another file by then, but not the part that these stages depend on."""
+    text = (project / "dvc.yaml").read_text(encoding="utf-8")
+    text = text.replace("work.py]", "work.py, data/code/prepare.txt]", 1)
+    text = text.replace("stages:\n", CODE, 1)
+    (project / "dvc.yaml").write_text(text, encoding="utf-8")
+    (group,) = shared_stages(pipelines(project, "distill.loss.name=kd,dkd"))
+    assert set(group.stages) == {"code", "prepare", "labels", "teacher", "student@0", "student@1"}
 
 
 def test_one_point_alone_shares_nothing(project: Path):
