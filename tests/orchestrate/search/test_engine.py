@@ -7,8 +7,10 @@ import pytest
 
 from kdtasks.compress.variants import CompressParams
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
+from kdtasks.orchestrate.search.budget import Budget
+from kdtasks.orchestrate.search.candidates import search_space
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
-from kdtasks.orchestrate.search.trial import Budget, TrialResult, search_space
+from kdtasks.orchestrate.search.trial import TrialResult
 from kdtasks.orchestrate.sweep.engine import SweepEngine
 from kdtasks.params.search import SearchParams
 from tests.tools.records import latency
