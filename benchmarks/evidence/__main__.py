@@ -99,19 +99,23 @@ def render(results: dict[str, list[dict[str, object]]]) -> str:
         for table in _tables(rates):
             events = list(dict.fromkeys(event for row in table.values() for event in row))
             trials = next(iter(next(iter(table.values())).values())).trials
-            lines.append(f"\n| {trials:,} trials each | {' | '.join(events)} |")
+            heads, cells = zip(*(_column(event, table) for event in events), strict=True)
+            lines.append(f"\n| {trials:,} trials each | {' | '.join(heads)} |")
             lines.append("|---" * (1 + len(events)) + "|")
-            for setting, row in table.items():
-                cells = " | ".join(_cell(row.get(event)) for event in events)
-                lines.append(f"| {setting} | {cells} |")
+            for setting, *row in zip(table, *cells, strict=True):
+                lines.append(f"| {setting} | {' | '.join(row)} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(rate: Rate | None) -> str:
-    if rate is None:
-        return ""
-    promised = limit(rate)
-    return f"{rate.events / rate.trials:.1%}" + (f" ({promised})" if promised else "")
+def _column(event: str, table: dict[str, dict[str, Rate]]) -> tuple[str, list[str]]:
+    """Write head and cells of an event; a promise of all its rates stands in the head, once."""
+    rates = [row.get(event) for row in table.values()]
+    texts = [f"{rate.events / rate.trials:.1%}" if rate else "" for rate in rates]
+    promised = [f" ({limit(rate)})" if rate and limit(rate) else "" for rate in rates]
+    once = {it for rate, it in zip(rates, promised, strict=True) if rate}
+    if len(once) == 1:
+        return event + once.pop(), texts
+    return event, [text + it for text, it in zip(texts, promised, strict=True)]
 
 
 def _tables(rates: list[Rate]) -> list[dict[str, dict[str, Rate]]]:

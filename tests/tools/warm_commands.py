@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 SERVER = """
 import sys
 from kdtasks.orchestrate.warm import program
-number, sys.executable, *program._PRELOADED = sys.argv[1:]
-program.serve(number, "{}")
+number, sys.executable, *modules = sys.argv[1:]
+program.serve(number, "{}", "", *modules)
 """
 PRELOADED = (
     *("dvc.cli.parser", "dvc.repo.experiments.show", "dvc.repo.experiments.save", "dvc.data_cloud"),
@@ -37,7 +37,7 @@ PRELOADED = (
 def command_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with `dvc`, `kdtasks` and `warm-python`: a Python whose `-m` of them is warm."""
     folder = tmp_path_factory.mktemp("commands")
-    with socket_folder() as private, socket.socket(socket.AF_UNIX) as listener:
+    with socket_folder() as private:
         address = str(private / "warm")
         ask = shlex.join([sys.executable, "-I", "-S", program.__file__, "ask", address])
         scripts = {name: f'exec {ask} {name} "$@"\n' for name in ("dvc", "kdtasks")}
@@ -48,17 +48,15 @@ def command_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name, text in scripts.items():
             (folder / name).write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
             (folder / name).chmod(0o755)
-        listener.bind(address)
-        listener.listen()
-        server = subprocess.Popen(
-            [sys.executable, "-P", "-c", SERVER, str(listener.fileno()),
-             str(folder / "warm-python"), *PRELOADED],
-            cwd=ROOT, env={**project.child_environment(), "PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            # to be no file that can be sought in, since the forks' are none
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            pass_fds=[listener.fileno()], start_new_session=True,
-        )  # fmt: skip
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(address)
+            listener.listen()
+            server = subprocess.Popen(
+                [sys.executable, "-P", "-c", SERVER, str(listener.fileno()),
+                 str(folder / "warm-python"), *PRELOADED],
+                cwd=ROOT, env={**project.child_environment(), "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE, pass_fds=[listener.fileno()], start_new_session=True,
+            )  # fmt: skip
         with server:
             yield folder
             server.kill()

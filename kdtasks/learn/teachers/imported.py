@@ -6,6 +6,7 @@ from typing import Any
 from kdtasks.core.errors import TeacherError, explained
 from kdtasks.core.files import atomic_folder, write_json
 from kdtasks.core.safe_files import copy_files
+from kdtasks.core.text import quantity
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.teachers.apart import open_apart
 from kdtasks.learn.teachers.fit import Fit, fit_network
@@ -83,13 +84,14 @@ def _check_better_than_guessing(
     reached, guess = fit.figures[fit.form][1], judge.guess()
     if not judge.beats_guessing(reached):
         few = (
-            f"; its images ({len(judge.rows):,}) are too few to tell these apart, so add some or "
-            "raise data.split.validation"
+            f"; {quantity(len(judge.rows), 'image')} would be too few even for a teacher halfway "
+            "to perfect, so add some or raise data.split.validation"
         )
+        tells = judge.beats_guessing((1 + guess) / 2)
         raise TeacherError(
             f"the teacher {source} gets {reached:.1%} of the validation split right, and always "
             f"predicting the most common class {guess:.1%}, whatever the order of its "
-            f"outputs{few if reached > guess else ''}. Tried: {fit}. Check that it knows these "
+            f"outputs{'' if tells else few}. Tried: {fit}. Check that it knows these "
             "classes, that its weights are the trained ones, and how its images were prepared in "
             "training: with another mean and standard deviation (of pixels of 0…1, red, green, "
             "blue), " + params.input.line(scaling={"mean": "[…, …, …]", "std": "[…, …, …]"})
