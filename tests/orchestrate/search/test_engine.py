@@ -1,5 +1,6 @@
 """What decides over a trial before it runs: limits that others broke, and the time that is left."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,7 +42,7 @@ class Search:
         points = [
             SimpleNamespace(label=label, experiment=label, params=params) for label in self.labels
         ]
-        sweep: Any = SimpleNamespace(points=points, done={})
+        sweep: Any = SimpleNamespace(project=Path(), points=points, done={})
         plan = SearchPlan(self.limits, candidates, sweep)
         self.engine = SearchEngine(plan, Budget(self.limits.minutes, now=lambda: self.now))
 
