@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -170,9 +171,11 @@ def test_a_body_may_take_longer_than_a_head(serve, monkeypatch):
 
 
 def test_hundreds_of_stalled_connections_hold_nobody_up(serve, post):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # client and server are one process
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2048)), hard))
     running = serve()
     with ExitStack() as stalled:
-        for _ in range(400):
+        for _ in range(500):
             client = socket.create_connection(("127.0.0.1", running.port), timeout=30)
             stalled.enter_context(client).sendall(b"POST /predict HTTP/1.1\r\n")
         assert post(running.url, DARK).status_code == 200
