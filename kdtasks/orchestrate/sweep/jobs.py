@@ -38,19 +38,19 @@ class Capacity(NamedTuple):
         """Stages at once, in one point or in several."""
         return max(1, self.cores // self.threads)
 
-    def points(self, asked: int | None, left: int) -> int:
+    def points(self, requested: int | None, left: int) -> int:
         """Points at once, of those that are left to run."""
         most = 1 if self.is_exclusive else self.stages
-        return max(1, min(asked or most, most, left))
+        return max(1, min(requested or most, most, left))
 
-    def note(self, asked: int | None) -> str | None:
+    def note(self, requested: int | None) -> str | None:
         """Why fewer points run at once than were asked for; None if as many do."""
-        if asked is None or asked <= self.points(None, asked):
+        if requested is None or requested <= self.points(None, requested):
             return None
         if self.is_exclusive:
-            return f"--workers {asked}: a stage measures time, so points run one after another"
+            return f"--workers {requested}: a stage measures time, so points run one after another"
         return (
-            f"--workers {asked}: the cores have room for {self.stages} (by runtime.threads, on "
+            f"--workers {requested}: the cores have room for {self.stages} (by runtime.threads, on "
             "which results depend to the bit)"
         )
 
