@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.pages import fill
 from kdtasks.core.files import write_json
 from kdtasks.core.processor import read_processor
-from kdtasks.edge.chain import Chain
+from kdtasks.edge.chain import SignatureChain
 from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.interpreter import open_interpreter
 from kdtasks.edge.registry import load_predictor
@@ -116,11 +116,11 @@ def _measure(model: Classifier, rounds: int) -> Figures:
         for index in range(segments.count):
             segments.run(index)
 
-    bare = Chain(open_interpreter(content), keys)
+    bare = SignatureChain(open_interpreter(content), keys)
     one: dict[str, Way] = {
         "invoke": _invoke(bare),
         **{key: partial(_invoke_one, bare, index) for index, key in enumerate(keys)},
-        "without XNNPACK": _invoke(Chain(_plain_interpreter(content), keys)),
+        "without XNNPACK": _invoke(SignatureChain(_plain_interpreter(content), keys)),
         "runner": _runners(content, keys),
         "logits": logits,
         "predict": model.predict,
@@ -153,7 +153,7 @@ def _in_turn(ways: dict[str, Way], images: np.ndarray, rounds: int, share: int) 
     }
 
 
-def _invoke(chain: Chain) -> Way:
+def _invoke(chain: SignatureChain) -> Way:
     def run(image: np.ndarray) -> None:
         for graph in chain._graphs:
             chain._lite.Invoke(graph)
@@ -161,7 +161,7 @@ def _invoke(chain: Chain) -> Way:
     return run
 
 
-def _invoke_one(chain: Chain, index: int, image: np.ndarray) -> None:
+def _invoke_one(chain: SignatureChain, index: int, image: np.ndarray) -> None:
     chain._lite.Invoke(chain._graphs[index])
 
 

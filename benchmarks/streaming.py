@@ -83,7 +83,7 @@ def speeds(images: int, begun: tuple[float, float], ended: tuple[float, float]) 
 
 def prepare(folder: Path, images: int, side: int) -> dict[str, float]:
     """Write the set as the stage `prepare` does, without a search for near copies."""
-    from kdtasks.data.findings import look_at, write_look
+    from kdtasks.data.findings import overview_of, write_overview
     from kdtasks.data.prepare import marked_dataset, usable_dataset, write_prepared
     from kdtasks.data.settings import DataParams
     from kdtasks.data.split import split_dataset
@@ -93,7 +93,7 @@ def prepare(folder: Path, images: int, side: int) -> dict[str, float]:
     begun = clocks()
     marked = marked_dataset(params)
     dataset = usable_dataset(marked, params)
-    write_look(folder / "findings", look_at(marked))
+    write_overview(folder / "findings", overview_of(marked))
     split = split_dataset(dataset, params.split, seed=0)
     write_prepared(folder / "prepared", dataset, split, params)
     return speeds(images, begun, clocks())

@@ -22,7 +22,7 @@ from kdtasks.params import Params, load_params
 REFUSED = "refused.txt"
 
 
-class Table(NamedTuple):
+class CsvTable(NamedTuple):
     """A CSV file: a refusal leaves its header alone."""
 
     path: Path
@@ -36,7 +36,7 @@ class Folder(NamedTuple):
     file: str
 
 
-Output = Path | Table | Folder
+Output = Path | CsvTable | Folder
 Main = Callable[..., None]  # (params, paths), and the seed or variant where the stage has any
 
 
@@ -109,7 +109,7 @@ def run_stage(main: Main) -> None:
 
 def _write_refusal(output: Output, reason: str) -> None:
     match output:
-        case Table(path, header):
+        case CsvTable(path, header):
             write_text(path, f"{header}\n")
         case Folder(path, file):
             with atomic_folder(path) as partial:

@@ -13,13 +13,13 @@ from kdtasks.evaluate.exits.calibrate import TRADEOFF, sentences
 from kdtasks.evaluate.parity import parity_problem
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
-from kdtasks.stage import Table, run_stage, stage
+from kdtasks.stage import CsvTable, run_stage, stage
 
 
 @stage(
     outputs=lambda paths, variant: [
         paths.calibration(variant),
-        Table(paths.tradeoff(variant), TRADEOFF),
+        CsvTable(paths.tradeoff(variant), TRADEOFF),
         paths.leaving(variant),
     ]
 )

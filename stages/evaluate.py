@@ -9,14 +9,14 @@ from kdtasks.edge.bundle_files import MANIFEST
 from kdtasks.evaluate.evaluator import RELIABILITY
 from kdtasks.evaluate.registry import evaluator_of
 from kdtasks.params import Params
-from kdtasks.stage import Table, run_stage, stage
+from kdtasks.stage import CsvTable, run_stage, stage
 
 
 @stage(
     outputs=lambda paths, variant: [
         paths.metrics("evaluate", variant),
         paths.predictions(variant),
-        Table(paths.reliability(variant), RELIABILITY),
+        CsvTable(paths.reliability(variant), RELIABILITY),
         paths.examples(variant),
     ]
 )

@@ -8,7 +8,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import Dataset
 from kdtasks.core.reproducibility import pin_process
 from kdtasks.data.decoded_images import DecodedImages
-from kdtasks.data.findings import look_at, write_look
+from kdtasks.data.findings import overview_of, write_overview
 from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import marked_dataset, uneven_message, usable_dataset, write_prepared
@@ -29,7 +29,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     decoded = DecodedImages(paths.decoded)
     marked = marked_dataset(data, decoded)
     dataset = usable_dataset(marked, data)
-    write_look(paths.findings, look_at(marked))
+    write_overview(paths.findings, overview_of(marked))
     split = split_dataset(dataset, data.split, seed=data.seed)
     unlabelled = read_unlabelled(data, dataset, split, decoded)
     write_unlabelled(paths.unlabelled, unlabelled)

@@ -10,7 +10,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write the page of the data and the contact sheet."""
     from kdtasks.core.files import write_text
     from kdtasks.core.records.data import Dataset
-    from kdtasks.data.findings import read_look
+    from kdtasks.data.findings import read_overview
     from kdtasks.data.prepared import SPLITS, open_prepared
     from kdtasks.learn.training.views import count_views
     from kdtasks.report.contact_sheet import write_contact_sheet
@@ -18,8 +18,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
 
     dataset, mask_values = open_prepared(paths.prepared), params.data.source.mask_values
     split_of = {name: split for split in SPLITS for name in dataset.names(split)}
-    look, record = read_look(paths.findings), Dataset.read(paths.dataset)
-    page = DataPage(params.recipe, record, split_of, look, mask_values)
+    overview, record = read_overview(paths.findings), Dataset.read(paths.dataset)
+    page = DataPage(params.recipe, record, split_of, overview, mask_values)
     write_text(paths.data_page, render_data_page(page))
     print(f"{paths.data_page} shows the data")
     augmentation, is_online = params.augmentation, params.targets.mode == "online"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params
-from kdtasks.stage import REFUSED, Folder, Table, run_stage, stage
+from kdtasks.stage import REFUSED, CsvTable, Folder, run_stage, stage
 
 if TYPE_CHECKING:
     from kdtasks.learn.arms import Arm
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     outputs=lambda paths, seed: [
         Folder(paths.model("student", seed), REFUSED),
         paths.metrics("student", seed),
-        Table(paths.plot("student", seed), "epoch,validation_accuracy"),
+        CsvTable(paths.plot("student", seed), "epoch,validation_accuracy"),
     ]
 )
 def main(params: Params, paths: ProjectPaths, seed: str) -> None:
@@ -51,12 +51,12 @@ def run_student(
         name, arm: as of `train_student`.
         quick_epochs: as of `train_arm`.
     """
-    from kdtasks.learn.arms import Lessons, train_arm
+    from kdtasks.learn.arms import ArmPlanner, train_arm
 
     setup, seed = params.training(), int(name.rpartition("/")[2])
     online = params.targets.mode == "online"
-    lessons = Lessons(paths, params.augmentation, setup.train, params.distill, online, seed)
-    return train_arm(name, arm, lessons, params.student, setup, quick_epochs=quick_epochs)
+    planner = ArmPlanner(paths, params.augmentation, setup.train, params.distill, online, seed)
+    return train_arm(name, arm, planner, params.student, setup, quick_epochs=quick_epochs)
 
 
 if __name__ == "__main__":

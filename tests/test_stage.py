@@ -18,7 +18,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
 from kdtasks.core.records.compress import Exported
 from kdtasks.params import Params
-from kdtasks.stage import Folder, Output, Table, run_stage, stage
+from kdtasks.stage import CsvTable, Folder, Output, run_stage, stage
 from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +69,7 @@ def refused_stage(**options: Any) -> Callable[..., None]:
         return [
             paths.metrics("compress", variant),
             paths.predictions(variant),
-            Table(paths.reliability(variant), "exit,rows"),
+            CsvTable(paths.reliability(variant), "exit,rows"),
             Folder(paths.model("compress", variant), "refused.txt"),
             Folder(paths.bundle(variant), "manifest.json"),
         ]

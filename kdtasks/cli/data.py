@@ -13,7 +13,7 @@ from kdtasks.core.files import write_text
 from kdtasks.core.paths import PARAMS
 from kdtasks.core.records.findings import CopyPair, Findings
 from kdtasks.core.text import plain, quantity
-from kdtasks.data.inspection import Inspection, inspect_data, params_to_look
+from kdtasks.data.inspection import Inspection, inspect_data, inspection_params
 from kdtasks.data.prepare import uneven_message
 from kdtasks.data.settings import DataParams
 from kdtasks.data.source_proposals import find_source
@@ -25,7 +25,7 @@ from kdtasks.report.data_page import (
     headline,
     in_order,
     render_data_page,
-    sizes_told,
+    sizes_sentence,
 )
 from kdtasks.tasks.registry import task_of
 
@@ -55,7 +55,7 @@ def show_data(
     if path is not None:
         below = masks and path / masks
         proposal = find_source(path, below if below and below.is_dir() else masks, task)
-        params, title, notes = params_to_look(proposal), path.resolve().name, proposal.notes
+        params, title, notes = inspection_params(proposal), path.resolve().name, proposal.notes
     elif masks is not None or task is not None:
         raise typer.BadParameter("--masks and --task say how to read PATH; give it too")
     else:
@@ -64,11 +64,11 @@ def show_data(
         params = loaded.data.model_copy(update={"path": str(project / loaded.data.path)})
         title = loaded.recipe
     found = inspect_data(params)
-    record, findings = in_order(found.record, found.look.findings)
+    record, findings = in_order(found.record, found.overview.findings)
     record = record.model_copy(update={"notes": (*record.notes, *notes)})
     found = found._replace(record=record)
     if html is not None:
-        page = DataPage(title, record, found.split_of, found.look, params.source.mask_values,
+        page = DataPage(title, record, found.split_of, found.overview, params.source.mask_values,
                         found.refused)  # fmt: skip
         write_text(html, render_data_page(page))
     if as_json:
@@ -101,7 +101,9 @@ def _print(found: Inspection, findings: Findings, params: DataParams, title: str
         typer.echo(f"  {note}")
     if findings.files:
         formats = ", ".join(f"{name} {number:,}" for name, number in findings.formats.items())
-        typer.echo(f"  {quantity(findings.files, 'file')}: {formats}; {sizes_told(findings.sizes)}")
+        typer.echo(
+            f"  {quantity(findings.files, 'file')}: {formats}; {sizes_sentence(findings.sizes)}"
+        )
     if findings.deep:
         typer.echo(f"  {quantity(findings.deep, 'file')} with 16 bits a channel")
     _print_counts(found, findings, per_pixel=per_pixel)

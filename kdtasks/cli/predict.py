@@ -21,7 +21,7 @@ from kdtasks.edge.segmenter import MaskPrediction
 
 
 @dataclass(frozen=True)
-class Response:
+class AnsweredImage:
     """What became of one image.
 
     Attributes:
@@ -109,7 +109,7 @@ def run_predict(
     found = list(find_images(names))
     targets = mask_targets([name for name, problem in found if not problem], out, overlay)
     results = list(_results(predictor, found, targets, overlay, max_pixels))
-    responses = [one for one in results if isinstance(one, Response)]
+    responses = [one for one in results if isinstance(one, AnsweredImage)]
     if as_json:
         print_json([one.to_json() for one in results])
     elif responses:
@@ -143,7 +143,7 @@ def _results(
     targets: Mapping[str, Path],
     overlay: bool,
     max_pixels: int,
-) -> Iterator[Response | Failure]:
+) -> Iterator[AnsweredImage | Failure]:
     predictor.warm_up()  # which is no part of a prediction's time
     for name, problem in found:
         if problem:
@@ -160,14 +160,14 @@ def _results(
             if target and isinstance(prediction, MaskPrediction):
                 under = read_whole(Path(name), predictor, max_pixels) if overlay else None
                 write_mask(target, prediction, under)
-            yield Response(name, prediction, milliseconds, target)
+            yield AnsweredImage(name, prediction, milliseconds, target)
         except DatasetError as error:
             yield Failure(name, str(error))
         except OSError as error:
             yield Failure(name, f"its mask cannot be written ({error})")
 
 
-def _print(responses: Sequence[Response], exits: int) -> None:
+def _print(responses: Sequence[AnsweredImage], exits: int) -> None:
     rows = [response.cells(exits) for response in responses]
     right = ("confidence", "exit", "time")
     print_table([list(row.values()) for row in rows], list(rows[0]), right=right)

@@ -18,8 +18,8 @@ from kdtasks.orchestrate.processes import stop_signals, usable_cores
 from kdtasks.orchestrate.runner.describe import summary
 from kdtasks.orchestrate.runner.execute import (
     LOGS,
-    Cluster,
     RunOptions,
+    StageCluster,
     execute,
     nothing_to_do,
     preview,
@@ -144,7 +144,7 @@ def _run(
     options: RunOptions,
     is_stopping: Callable[[], bool],
     memory: Memory | None,
-    cluster: Cluster | None = None,
+    cluster: StageCluster | None = None,
 ) -> int:
     workers, cores = options.workers, cluster.cores if cluster else usable_cores()
     here = Path() if project == Path.cwd() else project

@@ -8,6 +8,7 @@ from kdtasks.cli.status import Status
 from kdtasks.cli.students import run_students
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.orchestrate.search.budget import Budget
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search, searched_params
 from kdtasks.orchestrate.search.summary import (
     FOLDER,
@@ -18,7 +19,6 @@ from kdtasks.orchestrate.search.summary import (
     summarise,
     write_page,
 )
-from kdtasks.orchestrate.search.trial import Budget
 from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time
 
 

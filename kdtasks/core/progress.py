@@ -12,7 +12,7 @@ T = TypeVar("T")
 _QUIET = 5.0
 
 
-def told(
+def with_progress(
     done: Iterable[T], total: int, doing: str, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[T]:
     """Pass on what comes, and print how many of `total` images have come, and the time left.

@@ -38,7 +38,7 @@ _MOST_SIZES = 500
 BRIGHTNESS_BINS = 32
 
 
-class Look(NamedTuple):
+class DataOverview(NamedTuple):
     """A record and the thumbnails that it names.
 
     Attributes:
@@ -51,43 +51,45 @@ class Look(NamedTuple):
     masks: npt.NDArray[np.uint8] | None
 
 
-def look_at(dataset: RawDataset) -> Look:
+def overview_of(dataset: RawDataset) -> DataOverview:
     """Find what a person should see of a dataset, as of `marked_dataset`."""
-    looker = _Looker(dataset)
+    examiner = _Examiner(dataset)
     findings = Findings(
         files=len(dataset.headers),
         formats=dict(Counter(header.format for header in dataset.headers.values()).most_common()),
         deep=sum(header.deep for header in dataset.headers.values()),
         sizes=_sizes(dataset),
-        brightness=_brightness(looker.levels),
-        samples=looker.samples(),
-        odd=looker.odd(),
-        copies=looker.copies(),
-        masks=_masks(dataset, looker.sources) if looker.per_pixel else None,
+        brightness=_brightness(examiner.levels),
+        samples=examiner.samples(),
+        odd=examiner.odd(),
+        copies=examiner.copies(),
+        masks=_masks(dataset, examiner.sources) if examiner.per_pixel else None,
     )
-    return Look(findings, *looker.thumbnails())
+    return DataOverview(findings, *examiner.thumbnails())
 
 
-def write_look(folder: Path, look: Look) -> None:
+def write_overview(folder: Path, overview: DataOverview) -> None:
     """Write `findings.json` and `thumbnails.npz`; the folder appears whole or not at all."""
-    arrays = {"images": look.images} | ({} if look.masks is None else {"masks": look.masks})
+    arrays = {"images": overview.images} | (
+        {} if overview.masks is None else {"masks": overview.masks}
+    )
     with atomic_folder(folder) as partial:
-        look.findings.write(partial / RECORD)
+        overview.findings.write(partial / RECORD)
         write_arrays(partial / THUMBNAILS, **arrays)
 
 
-def read_look(folder: Path) -> Look:
-    """Read what `write_look` wrote.
+def read_overview(folder: Path) -> DataOverview:
+    """Read what `write_overview` wrote.
 
     Raises:
         KdTasksError: it is missing or damaged.
     """
     findings = Findings.read(folder / RECORD)
     with np.load(folder / THUMBNAILS, allow_pickle=False) as arrays:
-        return Look(findings, arrays["images"], arrays.get("masks"))
+        return DataOverview(findings, arrays["images"], arrays.get("masks"))
 
 
-class _Looker:
+class _Examiner:
     """Chooses rows of a dataset, and gives each that is shown a thumbnail."""
 
     def __init__(self, dataset: RawDataset) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Dataset
 from kdtasks.core.text import quantity
-from kdtasks.data.findings import Look, look_at
+from kdtasks.data.findings import DataOverview, overview_of
 from kdtasks.data.prepare import describe, marked_dataset, usable_dataset
 from kdtasks.data.proposal import Proposal
 from kdtasks.data.settings import DataParams
@@ -36,12 +36,12 @@ class Inspection(NamedTuple):
 
     record: Dataset
     split_of: dict[str, str]
-    look: Look
+    overview: DataOverview
     problems: int
     refused: str | None
 
 
-def params_to_look(proposal: Proposal) -> DataParams:
+def inspection_params(proposal: Proposal) -> DataParams:
     """Read what was proposed in sizes to look at, with everything else at its default."""
     source, folder = proposal.in_place()
     size = MASK_LOOK_SIZE if task_of(source.task).per_pixel else LOOK_SIZE
@@ -76,7 +76,7 @@ def inspect_data(params: DataParams) -> Inspection:
     return Inspection(
         describe(dataset, split, params),
         {dataset.origins[row]: name for name, rows in split.items() for row in rows.tolist()},
-        look_at(marked),
+        overview_of(marked),
         len(dataset.problems),
         refused,
     )

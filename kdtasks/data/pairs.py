@@ -138,7 +138,7 @@ def propose_suffix(images: Path, masks: Path) -> str | None:
     return None
 
 
-def told_suffix(pairs: Sequence[Pair]) -> Sequence[str]:
+def suffix_sentence(pairs: Sequence[Pair]) -> Sequence[str]:
     """Say how the names of masks differ from those of their images, where they do."""
     changes = Counter[tuple[str, str]]()
     for pair in pairs:

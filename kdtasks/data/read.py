@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.core.progress import told
+from kdtasks.core.progress import with_progress
 from kdtasks.core.records.data import Problem
 from kdtasks.core.text import quantity
 from kdtasks.core.threads import in_order
@@ -71,7 +71,7 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
                 stable = params.stable_split
                 return cut, _place(item, name_of[id(item)], params.seed, reader) if stable else 0.0
 
-        results = told(in_order(_attempted(read), rows), len(rows), "reading images")
+        results = with_progress(in_order(_attempted(read), rows), len(rows), "reading images")
         for item, result in zip(rows, results, strict=True):
             if isinstance(result, Problem):
                 problems.append(result)

@@ -45,14 +45,18 @@ def find_source(images: Path, masks: Path | None = None, task: str | None = None
         wants_masks = task_of(task.lower()).per_pixel
     if masks is not None and not wants_masks:
         raise DatasetError("--masks are for segmentation; leave out --task, or --masks")
-    return masked(images, masks) if wants_masks else _labelled(images, is_told=task is not None)
+    return (
+        masked(images, masks)
+        if wants_masks
+        else _labelled(images, is_classification=task is not None)
+    )
 
 
-def _labelled(images: Path, *, is_told: bool) -> Proposal:
+def _labelled(images: Path, *, is_classification: bool) -> Proposal:
     """Find the source whose way of telling classes this is, and the folder that it reads.
 
     Args:
-        is_told: whether it is sure that nothing in it is a mask.
+        is_classification: whether the user said so: nothing in it is a mask then.
     """
     if images.is_file():
         if images.suffix.lower() not in ENDINGS:
@@ -60,7 +64,7 @@ def _labelled(images: Path, *, is_told: bool) -> Proposal:
                 f"{images} is no table; give a folder of images, or a table: {', '.join(ENDINGS)}"
             )
         return _by_table(ImageTable(file=images.name), images.parent)
-    if not is_told:
+    if not is_classification:
         _refuse_masks(images)
         _refuse_unlabelled(images)
     reasons: list[str] = []
@@ -69,7 +73,7 @@ def _labelled(images: Path, *, is_told: bool) -> Proposal:
             return _by_table(ImageTable(file=name), images)
     inner = _folder_of_images(images)
     has_folders = bool(inner_folders(inner))
-    if not has_folders and not is_told and lie_beside(inner):
+    if not has_folders and not is_classification and lie_beside(inner):
         return masked(inner, inner)
     source = source_of(name="image_folder" if has_folders else "file_names")
     if _tells_classes(source, inner, reasons):

@@ -9,7 +9,7 @@ import numpy as np
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.events import span
 from kdtasks.core.files import atomic_folder
-from kdtasks.core.progress import told
+from kdtasks.core.progress import with_progress
 from kdtasks.core.records.data import TeacherImages
 from kdtasks.core.threads import in_order
 from kdtasks.data.decoded_images import DecodedImages
@@ -125,7 +125,7 @@ def write_teacher_images(
                 if job.prefix + piece in job.places:
                     job.places.pop(job.prefix + piece)[...] = pixels
 
-        for _ in told(in_order(fill, jobs), len(jobs), "reading images for the teacher"):
+        for _ in with_progress(in_order(fill, jobs), len(jobs), "reading images for the teacher"):
             pass
         if lost := [*rows, *bare]:
             raise DatasetError(

@@ -9,7 +9,7 @@ import numpy as np
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.events import span
 from kdtasks.core.files import atomic_folder, write_json
-from kdtasks.core.progress import told
+from kdtasks.core.progress import with_progress
 from kdtasks.core.records.data import Problem, Unlabelled
 from kdtasks.core.threads import in_order
 from kdtasks.data.checks import first_equal, listed
@@ -89,7 +89,7 @@ def read_unlabelled(
 
     paths = list(files_below(folder))
     with quiet_decoding():
-        results = told(in_order(read, paths), len(paths), "reading images without a label")
+        results = with_progress(in_order(read, paths), len(paths), "reading images without a label")
         for number, result in enumerate(results):
             if isinstance(result, Problem):
                 problems.append(result)

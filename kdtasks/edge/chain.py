@@ -16,7 +16,7 @@ from kdtasks.core.errors import BundleError, shortened
 Tensor = npt.NDArray[Any]
 
 
-class Chain:
+class SignatureChain:
     """Signatures that hand tensors on by name; K of them, each run after those before it.
 
     Attributes:

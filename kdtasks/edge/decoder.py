@@ -169,8 +169,7 @@ class Decoder:
             ImageError: it cannot be used.
         """
         if isinstance(file, np.ndarray):
-            height, width, own = file.shape
-            size = height, width
+            size, own = (file.shape[0], file.shape[1]), file.shape[2]
             fitted = fit_image(file, image_size=image_size or size, channels=channels or own)
             return Decoded(fitted, size)
         with self._opened(file) as image:
@@ -200,9 +199,9 @@ class Decoder:
     def pixels_held(self, file: File, image_size: Size | None = None) -> int:
         """Count what `read` will hold at its peak, in pixels of four bytes; errors as of `read`."""
         with self._opened(file) as image:
-            held = 0
-            if count_scans(image) > 1:  # libjpeg then keeps two bytes of each, in the whole size
-                held = 2 * len(image.getbands()) * image.width * image.height
+            # of several scans libjpeg keeps two bytes of each value, in the whole size
+            kept = 2 * len(image.getbands()) if count_scans(image) > 1 else 0
+            held = kept * image.width * image.height
             _drafted(image, image_size)
             held += bytes_a_pixel(image) * image.width * image.height
             return -(-held // PLAIN)
@@ -249,7 +248,6 @@ class Decoder:
             source, head = io.BytesIO(data), data[:32]
         if is_raw(suffix, head):
             raise ImageError("unsupported", RAW_ADVICE)
-        bombs = (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning)
         large = "more than {:,} pixels; cut it into smaller images"
         try:
             PIL.Image.preinit()  # else Pillow 13 has one plugin, and loads forty for the next
@@ -268,7 +266,7 @@ class Decoder:
             raise ImageError("unsupported", str(error)) from None
         except PIL.UnidentifiedImageError:
             raise ImageError("unknown", why_unreadable(suffix, head)) from None
-        except bombs:
+        except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
             raise ImageError("large", large.format(self.max_pixels)) from None
         except Exception as error:  # on damaged files Pillow's decoders raise nearly anything
             reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError, explained
 from kdtasks.core.stderr import held_stderr
-from kdtasks.edge.chain import Chain, Tensor
+from kdtasks.edge.chain import SignatureChain, Tensor
 from kdtasks.edge.interpreter import calls, open_interpreter
 
 Pixels = npt.NDArray[np.uint8]
@@ -84,12 +84,12 @@ class Segments:
         image = inputs[0]["image"]
         self._encode = _encoder(image)
         with explained(BundleError, problem, "export it again", Exception):
-            self._chain = Chain(interpreter, expected)
+            self._chain = SignatureChain(interpreter, expected)
         self._content, self._threads, self._keys = content, threads, expected
         specs = [spec for given in (inputs[0], *outputs) for spec in given.values()]
         held = sum(prod(spec.shape) * spec.dtype.itemsize for spec in specs)
         # A chain of `_ROWS` images, and whether it has yet to be tried.
-        self._many: Chain | None = None
+        self._many: SignatureChain | None = None
         self._is_untried = held <= _MOST_BYTES
         self.logits_specs = [output["logits"] for output in outputs]
         self.decoders = [decoder(spec) for spec in self.logits_specs]
@@ -146,7 +146,7 @@ class Segments:
             every[row] = self.logits(images[row])
         return every
 
-    def _all_logits(self, chain: Chain, images: Pixels) -> Logits:
+    def _all_logits(self, chain: SignatureChain, images: Pixels) -> Logits:
         self._encode(images, chain.image)
         rows = len(images) if images.ndim == 4 else 1
         every = np.empty((rows, self.count, *self.logits_shape), np.float32)
@@ -154,13 +154,15 @@ class Segments:
             every[:, index] = decode(chain.run(index))
         return every
 
-    def _several(self, images: Pixels) -> Chain | None:
+    def _several(self, images: Pixels) -> SignatureChain | None:
         """Give the chain for many images; null where LiteRT, or one different bit, forbids it."""
         if self._is_untried and len(images) >= 2 * _ROWS:
             self._is_untried = False
             first = images[:_ROWS]
             with held_stderr(), suppress(BundleError, RuntimeError, ValueError):
-                many = Chain(open_interpreter(self._content, self._threads), self._keys, _ROWS)
+                many = SignatureChain(
+                    open_interpreter(self._content, self._threads), self._keys, _ROWS
+                )
                 alone = np.stack([self.logits(image) for image in first])
                 if self._all_logits(many, first).tobytes() == alone.tobytes():
                     self._many = many
@@ -240,7 +242,7 @@ def _describe(tensors: dict[str, TensorSpec]) -> str:
 
 
 def _encoder(spec: TensorSpec) -> Callable[[Pixels, Tensor], object]:
-    """Make the function that writes raw pixels into what `Chain.image` shows of the model."""
+    """Make the function that writes raw pixels as the model takes them."""
     if spec.dtype == np.float32 or (spec.dtype == np.uint8 and spec.scale == 0.0):
         return _as_they_are
     if spec.dtype not in (np.int8, np.uint8, np.int16) or not spec.scale > 0.0:

@@ -53,7 +53,7 @@ Arm = FurtherArm | Literal["labels", "soft"]
 _CHUNK = 2048
 
 
-class Lesson(NamedTuple):
+class ArmPlan(NamedTuple):
     """What a student is trained on, and towards what.
 
     Attributes:
@@ -69,8 +69,8 @@ class Lesson(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Lessons:
-    """Makes the lesson of each arm, for one seed.
+class ArmPlanner:
+    """Plans the training of each arm, for one seed.
 
     Attributes:
         paths: of the project.
@@ -93,8 +93,8 @@ class Lessons:
         """The prepared dataset."""
         return open_prepared(self.paths.prepared)
 
-    def lesson(self, arm: Arm) -> Lesson:
-        """Make the lesson of an arm.
+    def plan(self, arm: Arm) -> ArmPlan:
+        """Plan the training of an arm.
 
         - `labels`: the labels that students see, and nothing else.
         - `soft_labelled`: besides them the teacher's soft answers, to the same images only.
@@ -119,7 +119,7 @@ class Lessons:
                 own_images=paths.teacher_images,
             )
             inputs = [*seen, *answer_files(paths.targets)]
-            return Lesson(examples, self._objective(arm, training), inputs, keeps_best=False)
+            return ArmPlan(examples, self._objective(arm, training), inputs, keeps_best=False)
         if arm != "all_labels" and not len(labelled):
             raise Refused(NO_LABELS)
         training = training_set(self.dataset, unlabelled, labelled)
@@ -133,7 +133,7 @@ class Lessons:
         examples = self._repeated(training, epoch_size, teacher)
         if teacher:
             seen += sorted(path for path in paths.teacher.rglob("*") if path.is_file())
-        return Lesson(examples, self._objective(arm, training), seen, keeps_best=teacher is None)
+        return ArmPlan(examples, self._objective(arm, training), seen, keeps_best=teacher is None)
 
     def _repeated(
         self, training: TrainingSet, epoch_size: int, teacher: Teacher | None
@@ -188,7 +188,7 @@ def pace(arm: Arm, student: StudentParams, distill: DistillParams) -> tuple[floa
 def train_arm(
     name: str,
     arm: Arm,
-    lessons: Lessons,
+    planner: ArmPlanner,
     student: StudentParams,
     setup: TrainingSetup,
     on_epoch: Callable[[History], None] | None = None,
@@ -204,10 +204,10 @@ def train_arm(
         quick_epochs: of a quick try, which keeps its last one, so that validation images choose
             nothing; None for all epochs.
     """
-    lesson = lessons.lesson(arm)
-    rate, epochs = pace(arm, student, lessons.distill)
-    root = lessons.paths.root
-    start = start_of(Path(student.start), lessons.seed, root)
+    plan = planner.plan(arm)
+    rate, epochs = pace(arm, student, planner.distill)
+    root = planner.paths.root
+    start = start_of(Path(student.start), planner.seed, root)
     run = TrainingRun(
         name=name,
         network=student.model,
@@ -217,22 +217,22 @@ def train_arm(
             setup.train,
             epochs=quick_epochs or epochs,
             learning_rate=rate,
-            seed=lessons.seed,
+            seed=planner.seed,
             precision=setup.precision,
-            keeps_best=setup.metric if lesson.keeps_best and quick_epochs is None else None,
+            keeps_best=setup.metric if plan.keeps_best and quick_epochs is None else None,
             on_epoch=on_epoch,
         ),
         initial_weights=start and root / start,
-        inputs=[lessons.paths.dataset, *lesson.inputs],
+        inputs=[planner.paths.dataset, *plan.inputs],
         files=root / student.start,
     )
     return run_training(
         run,
         setup,
-        dataset=lessons.dataset,
-        examples=lesson.examples,
-        objective=backbone_first(lesson.objective, student.backbone_first),
-        paths=lessons.paths,
+        dataset=planner.dataset,
+        examples=plan.examples,
+        objective=backbone_first(plan.objective, student.backbone_first),
+        paths=planner.paths,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from kdtasks.compress.bundle.write import ExportParams
-from kdtasks.compress.variants import CompressParams, check_variant
+from kdtasks.compress.variants import CompressParams
 from kdtasks.core.errors import ParamsError
 from kdtasks.core.paths import PARAMS, ProjectPaths
 from kdtasks.core.settings import Index, RuntimeParams, Section
@@ -17,21 +17,19 @@ from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.settings import BenchmarkParams, EvaluateParams
-from kdtasks.learn.augmentations.mixing import Mixing
-from kdtasks.learn.networks import architectures
 from kdtasks.learn.networks.saved import start_of
 from kdtasks.learn.objectives.distillation import DistillParams
 from kdtasks.learn.targets.settings import TargetsParams
 from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams
+from kdtasks.params.contradictions import contradictions
 from kdtasks.params.explain import explain, schema_of, shown
-from kdtasks.params.labels import label_problems
 from kdtasks.params.like_teacher import refuse_like_teacher, with_network
 from kdtasks.params.search import SearchParams
 from kdtasks.params.store import StoreParams
 from kdtasks.params.text import read_yaml
-from kdtasks.params.tune import TuneParams, fresh_seeds
+from kdtasks.params.tune import TuneParams
 from kdtasks.report.card import CardParams
 from kdtasks.report.inputs import SelectParams
 from kdtasks.tasks.registry import metric_of, task_of
@@ -91,130 +89,9 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
-        for variant in self.compress.variants:
-            check_variant(variant)
-        hints = [(hint.student, hint.teacher) for hint in self.distill.hints]
-        for key, values in (
-            ("seeds", self.seeds),
-            ("compress.variants", self.compress.variants),
-            ("distill.hints", hints),
-            ("distill.arms", self.distill.arms),
-            ("benchmark.devices", self.benchmark.devices),
-        ):
-            if len(set(values)) != len(values):
-                raise ValueError(f"{key} lists a value twice: {list(values)}")
-        if used := set(self.seeds) & set(self.tune.seeds):
-            raise ValueError(
-                f"seeds holds {sorted(used)}, with which settings were tuned (tune.seeds); a "
-                f"verdict needs others: {list(fresh_seeds(self.seeds, self.tune.seeds))}"
-            )
-        task = task_of(self.data.task)
-        if self.evaluate.metric not in (None, *(metric.key for metric in task.metrics)):
-            raise ValueError(
-                f"evaluate.metric is {self.evaluate.metric}, data.source {self.data.source.name}; "
-                f"for {self.data.task} choose one of "
-                f"{', '.join(metric.key for metric in task.metrics)}"
-            )
-        if self.select.device not in (None, *self.benchmark.devices):
-            raise ValueError(
-                f"select.device is {self.select.device}, benchmark.devices is "
-                f"{list(self.benchmark.devices)}; add it there, or set it to null"
-            )
-        if task.per_pixel and self.train.class_balance == "sampling":
-            raise ValueError(
-                f"train.class_balance is sampling, data.source {self.data.source.name}; a mask "
-                "holds several classes, so images cannot be drawn by class: use weights"
-            )
-        for mixing in self.augmentation.chosen(Mixing):
-            if task.per_pixel and not mixing.mixes_masks:
-                raise ValueError(
-                    f"augmentation.transforms holds {mixing.name}, data.source is "
-                    f"{self.data.source.name}; it blends images, and the pixels of a mask have one "
-                    "label each: take it out, cutmix moves masks with their pixels"
-                )
-            hides = self.data.train_labels is not None
-            if task.per_pixel and hides and self.targets.mode == "cached":
-                raise ValueError(
-                    f"augmentation.transforms holds {mixing.name} and data.train_labels is "
-                    f"{self.data.train_labels}; cached masks that are mixed would show pixels of "
-                    "hidden ones: set targets.mode to online, or data.train_labels to null"
-                )
-        for section, network in (
-            ("student", self.student.model),
-            ("teacher", self.teacher.model if self.teacher.source == "train" else None),
-        ):
-            if network and network.per_pixel not in (None, task.per_pixel):
-                kinds = {key: architectures[key].per_pixel for key in architectures.names()}
-                fitting = [key for key, kind in kinds.items() if kind in (None, task.per_pixel)]
-                raise ValueError(
-                    f"{section}.model is {network.name}, data.source {self.data.source.name}; "
-                    f"for {self.data.task} choose one of {', '.join(fitting)}"
-                )
-        self.student.model.check_exits(self.student.exits)
-        if self.student.exits and not task.early_exits:
-            raise ValueError(
-                f"student.exits is {list(self.student.exits)}; masks are answered by the whole "
-                "network, set it to []"
-            )
-        for name in self.student.heads:
-            if name not in self.student.exits:
-                raise ValueError(
-                    f"student.heads describes an exit after {name!r}, student.exits is "
-                    f"{list(self.student.exits)}; add it there or take it out of heads"
-                )
-        self._check_distillation()
-        for problem in label_problems(self):
+        for problem in contradictions(self):
             raise ValueError(problem)
-        if self.teacher.source == "logits":
-            self._check_answers()
         return self
-
-    def _check_distillation(self) -> None:
-        hides = self.data.train_labels is not None or "train" in self.data.source.answered
-        if "all_labels" in self.distill.arms and not hides:
-            raise ValueError(
-                "distill.arms holds all_labels, and data.train_labels is null: the student alone "
-                "sees all labels then; give a number there, or take the arm out"
-            )
-        loss = self.distill.loss
-        if loss.per_pixel and not task_of(self.data.task).per_pixel:
-            raise ValueError(
-                f"distill.loss is {loss.name}, data.source {self.data.source.name}; it compares "
-                "places of a mask: use it for segmentation, another loss for classification"
-            )
-        for hint in self.distill.hints:
-            self.student.model.check_block(hint.student, key="distill.hints")
-            if hint.teacher not in self.targets.features:
-                raise ValueError(
-                    f"distill.hints look at {hint.teacher!r} of the teacher, targets.features is "
-                    f"{list(self.targets.features)}; add it there, so that `targets` gives it"
-                )
-        if self.targets.features and self.teacher.ensemble > 1:
-            raise ValueError(
-                f"teacher.ensemble is {self.teacher.ensemble}; targets.features need a single "
-                "teacher, since hidden features of several cannot be averaged"
-            )
-
-    def _check_answers(self) -> None:
-        """Refuse what a file of answers to images as they are cannot give."""
-        if task_of(self.data.task).per_pixel:
-            raise ValueError(
-                f"teacher.source is logits, data.source {self.data.source.name}; files hold one "
-                "row an image, not one a pixel: for masks train or import a teacher"
-            )
-        if self.targets.mode == "online" or self.targets.features:
-            raise ValueError(
-                "teacher.source is logits, a file of answers without a network; it needs "
-                f"targets.mode cached and targets.features [], got {self.targets.mode} and "
-                f"{list(self.targets.features)}"
-            )
-        transforms = self.augmentation.transforms
-        if changing := [item.name for item in transforms if not item.keeps_answer]:
-            raise ValueError(
-                "teacher.source is logits, whose answers are to images as they are; "
-                f"augmentation.transforms holds {', '.join(changing)}, after which they do "
-                "not hold: take it out, or train or import a teacher, which sees every view"
-            )
 
 
 def load_params(path: Path = Path(PARAMS)) -> Params:

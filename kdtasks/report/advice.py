@@ -31,7 +31,7 @@ _POINT = 0.01
 _MANY_LABELS = 0.01
 
 
-class Proposal(NamedTuple):
+class Advice(NamedTuple):
     """What to try, and the figures that speak for it."""
 
     what: str
@@ -40,7 +40,7 @@ class Proposal(NamedTuple):
 
 def proposals(
     statistics: Statistics, selection: Selection, label_errors: LabelErrors | Refusal
-) -> list[Proposal]:
+) -> list[Advice]:
     """Apply every rule; those that change what the others are judged by come first."""
     found = (
         _labels(known(label_errors)),
@@ -54,11 +54,11 @@ def proposals(
     return [proposal for proposal in found if proposal]
 
 
-def _labels(errors: LabelErrors | None) -> Proposal | None:
+def _labels(errors: LabelErrors | None) -> Advice | None:
     judged = sum(errors.images.values()) if errors else 0
     if errors is None or not judged or errors.found < _MANY_LABELS * judged:
         return None
-    return Proposal(
+    return Advice(
         "Check the labels that look wrong.",
         f"{text.quantity(errors.found, 'label')} of {text.count(judged)} "
         f"{'is' if errors.found == 1 else 'are'} contradicted by models that never saw them "
@@ -66,12 +66,12 @@ def _labels(errors: LabelErrors | None) -> Proposal | None:
     )
 
 
-def _teacher(statistics: Statistics) -> Proposal | None:
+def _teacher(statistics: Statistics) -> Advice | None:
     poor = poor_teacher(statistics)
-    return Proposal("Take a better teacher, or train it longer.", poor) if poor else None
+    return Advice("Take a better teacher, or train it longer.", poor) if poor else None
 
 
-def _class(statistics: Statistics, selection: Selection) -> Proposal | None:
+def _class(statistics: Statistics, selection: Selection) -> Advice | None:
     variant, labels = statistics.variants.get(selection.shown or ""), known(statistics.labels)
     test = known(variant.test) if variant else None
     if not test or not test.by_class or not labels or not labels.by_class:
@@ -81,7 +81,7 @@ def _class(statistics: Statistics, selection: Selection) -> Proposal | None:
     seen, middle = labels.by_class.get(name, 0), median(labels.by_class.values())
     if worst.interval[1] >= mean or seen > middle:
         return None
-    return Proposal(
+    return Advice(
         f"Label more images of the class {name}.",
         f"Its recall of {text.percent_with_range(worst.recall, worst.interval)} is the lowest, the "
         f"mean over the classes is {text.percent(mean)}; students see "
@@ -89,12 +89,12 @@ def _class(statistics: Statistics, selection: Selection) -> Proposal | None:
     )
 
 
-def _epochs(statistics: Statistics) -> Proposal | None:
+def _epochs(statistics: Statistics) -> Advice | None:
     told = still_improving(statistics)
-    return Proposal("Train for more epochs.", told) if told else None
+    return Advice("Train for more epochs.", told) if told else None
 
 
-def _student(statistics: Statistics) -> Proposal | None:
+def _student(statistics: Statistics) -> Advice | None:
     curve = statistics.training.get("distill", {}).get("accuracy")
     teacher, reached = (
         model.validation_accuracy for model in (statistics.teacher, statistics.distill)
@@ -104,7 +104,7 @@ def _student(statistics: Statistics) -> Proposal | None:
     trained = curve.mean[-1]
     if max(trained, reached) > teacher - _POINT:
         return None
-    return Proposal(
+    return Advice(
         "Try a larger student.",
         f"At the end the distilled student has {text.percent(trained)} of its training images "
         f"right, as augmented, and {text.percent(reached)} of the validation images; the teacher "
@@ -112,32 +112,32 @@ def _student(statistics: Statistics) -> Proposal | None:
     )
 
 
-def _seeds(statistics: Statistics) -> Proposal | None:
+def _seeds(statistics: Statistics) -> Advice | None:
     gain = known(statistics.gain)
     if gain is None or gain.verdict != "inconclusive":
         return None
     if gain.judged < LOOKS[0].seeds:
-        return Proposal(
+        return Advice(
             f"Train with {LOOKS[0].seeds} seeds, better {LOOKS[1].seeds}.",
             f"Of {text.seeds(gain.judged)} nothing is known of how much luck is in the gain.",
         )
     if not gain.seeds_needed:
         return None
-    return Proposal(
+    return Advice(
         f"Train with about {text.quantity(gain.seeds_needed, 'more seed')}.",
         f"So many would show a gain of {text.points(gain.mean)} if it stays as it looks; over "
         f"{text.seeds(gain.judged)} its interval is {text.points_range(gain.interval)}.",
     )
 
 
-def _loss(statistics: Statistics) -> Proposal | None:
+def _loss(statistics: Statistics) -> Advice | None:
     gain, metric = known(statistics.gain), metric_on("test", statistics)
     teacher, alone = getattr(statistics.teacher, metric.key), statistics.student.mean
     if gain is None or gain.verdict == "helps" or teacher is None or alone is None:
         return None
     if teacher - alone < _POINT:
         return None
-    return Proposal(
+    return Advice(
         "Try another loss or temperature (distill.loss).",
         f"The teacher is {text.points(teacher - alone, signed=False)} {metric.more} than the "
         f"student alone, and distillation passed on {text.points(gain.mean)} of it.",

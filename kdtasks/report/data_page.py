@@ -10,7 +10,7 @@ import numpy.typing as npt
 from kdtasks.core import text
 from kdtasks.core.records.data import Dataset
 from kdtasks.core.records.findings import FileSize, Findings, Oddity, Shown
-from kdtasks.data.findings import MOST_CLASSES, Look
+from kdtasks.data.findings import MOST_CLASSES, DataOverview
 from kdtasks.data.prepare import uneven_message
 from kdtasks.data.prepared import SPLITS
 from kdtasks.report.data_figures import (
@@ -58,7 +58,7 @@ class DataPage(NamedTuple):
         title: what the data are called.
         record: of the dataset, without what was left out.
         split_of: split of each image by its name; of those left out there is none.
-        look: at all that was read.
+        overview: of all that was read.
         mask_values: class name to what stands for it in masks; empty where there are none.
         refused: why `prepare` would refuse it; None where it would not.
     """
@@ -66,7 +66,7 @@ class DataPage(NamedTuple):
     title: str
     record: Dataset
     split_of: Mapping[str, str]
-    look: Look
+    overview: DataOverview
     mask_values: Mapping[str, Any]
     refused: str | None = None
 
@@ -76,7 +76,7 @@ def render_data_page(page: DataPage) -> str:
 
     The same content and package versions give the same bytes.
     """
-    record, findings = in_order(page.record, page.look.findings)
+    record, findings = in_order(page.record, page.overview.findings)
     environment = template_environment(HERE)
     environment.filters.update(
         {name: write for name, write in vars(text).items() if callable(write)}
@@ -98,14 +98,14 @@ def render_data_page(page: DataPage) -> str:
                 for name in record.class_names},
         legend=colours,
         void_colour=f"#{bytes(UNLABELLED).hex()}",
-        address=_addresses(page.look, list(colours.values())),
+        address=_addresses(page.overview, list(colours.values())),
         split=_split_words(page.split_of),
         file_name=lambda shown: shown.name.rpartition("/")[2],
         oddities=ODDITIES,
-        sizes=sizes_told(findings.sizes),
+        sizes=sizes_sentence(findings.sizes),
         most_classes=MOST_CLASSES,
         most_left_out=MOST_LEFT_OUT,
-        small=max(page.look.images.shape[1:3]) <= 48,
+        small=max(page.overview.images.shape[1:3]) <= 48,
         style=(HERE / "style.css").read_text(encoding="utf-8"),
     )  # fmt: skip
 
@@ -121,7 +121,7 @@ def headline(record: Dataset) -> str:
     return f"{told}: {text.and_list(parts)}" if parts else told
 
 
-def sizes_told(sizes: Sequence[FileSize]) -> str:
+def sizes_sentence(sizes: Sequence[FileSize]) -> str:
     """Say in what sizes files come: all 640 × 480, or from the smallest to the largest side."""
     if not sizes:
         return ""
@@ -176,11 +176,11 @@ def _figures(record: Dataset, findings: Findings) -> dict[str, str]:
     return images
 
 
-def _addresses(look: Look, colours: Sequence[str]) -> Callable[[Shown], str]:
+def _addresses(overview: DataOverview, colours: Sequence[str]) -> Callable[[Shown], str]:
     """Give the image of what is shown as a `data:` address; masks lie over theirs."""
-    images: npt.NDArray[np.uint8] = look.images
-    if look.masks is not None and len(images):
-        images = overlaid(images, look.masks, palette_of(colours))
+    images: npt.NDArray[np.uint8] = overview.images
+    if overview.masks is not None and len(images):
+        images = overlaid(images, overview.masks, palette_of(colours))
     return lambda shown: image_address(images[shown.thumbnail], lossy=True)
 
 

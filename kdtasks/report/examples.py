@@ -111,7 +111,7 @@ def worst_mistakes(
     return found
 
 
-class Difference(NamedTuple):
+class AnswerDifference(NamedTuple):
     """An image as a `data:` address, its label, and what two models answer."""
 
     source: str
@@ -124,7 +124,7 @@ class Differences(NamedTuple):
     """Images that two models answer differently: how many of each kind, and some of each."""
 
     counts: list[int]
-    samples: dict[str, list[Difference]]
+    samples: dict[str, list[AnswerDifference]]
 
 
 def differences(compared: Arrays, class_names: Sequence[str]) -> Differences | None:
@@ -136,7 +136,7 @@ def differences(compared: Arrays, class_names: Sequence[str]) -> Differences | N
     """
     if "counts" not in compared or not class_names:
         return None
-    samples: dict[str, list[Difference]] = {
+    samples: dict[str, list[AnswerDifference]] = {
         "The teacher is right": [],
         "The student is right": [],
         "Neither is right": [],
@@ -148,7 +148,7 @@ def differences(compared: Arrays, class_names: Sequence[str]) -> Differences | N
         label, taught, learnt = classes
         kind = teacher if taught == label else student if learnt == label else neither
         names = (class_names[index] for index in classes)
-        kind.append(Difference(image_address(image, lossy=True), *names))
+        kind.append(AnswerDifference(image_address(image, lossy=True), *names))
     return Differences(compared["counts"].tolist(), samples)
 
 

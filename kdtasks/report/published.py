@@ -10,7 +10,7 @@ from kdtasks.report.sentences import metric_on
 from kdtasks.tasks.classification import Classification
 
 
-class Published(NamedTuple):
+class PublishedComparison(NamedTuple):
     """A table of two models.
 
     Attributes:
@@ -27,7 +27,7 @@ class Published(NamedTuple):
 
 def against_published(
     manifest: Manifest | None, statistics: Statistics, selection: Selection, dataset_sha256: str
-) -> Published | None:
+) -> PublishedComparison | None:
     """Compare the variant that is shown with a published bundle; None without either.
 
     Args:
@@ -61,7 +61,7 @@ def against_published(
         ),
     ]
     same_images = manifest.dataset_sha256 == dataset_sha256
-    return Published(manifest.name, manifest.variant, rows, same_images)
+    return PublishedComparison(manifest.name, manifest.variant, rows, same_images)
 
 
 def _score(value: float | None, interval: Any) -> str:

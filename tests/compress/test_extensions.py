@@ -66,7 +66,7 @@ from kdtasks.compress.build import compress
 from kdtasks.compress.variants import CompressParams, check_variant
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
-from kdtasks.orchestrate.search.trial import search_space
+from kdtasks.orchestrate.search.candidates import search_space
 from kdtasks.params.docs import render_reference
 from kdtasks.params.search import SearchParams
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.events import VARIABLE, ProgressEvent, tail
-from kdtasks.core.progress import told
+from kdtasks.core.progress import with_progress
 
 
 def test_a_line_says_speed_and_time_left(
@@ -14,7 +14,7 @@ def test_a_line_says_speed_and_time_left(
 ) -> None:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "events.jsonl"))
     clock = iter(range(0, 100, 2))  # two seconds an image
-    done = list(told("abcde", 5, "reading", clock=lambda: float(next(clock))))
+    done = list(with_progress("abcde", 5, "reading", clock=lambda: float(next(clock))))
     assert done == list("abcde")
     # after 6 s three of five: half an image a second, and 4 s for the other two
     assert capsys.readouterr().out == "reading: 3 of 5  0 images/s  4.0 s left\n"
@@ -24,5 +24,5 @@ def test_a_line_says_speed_and_time_left(
 
 
 def test_what_is_done_soon_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(told(range(1000), 1000, "reading")) == list(range(1000))
+    assert list(with_progress(range(1000), 1000, "reading")) == list(range(1000))
     assert capsys.readouterr().out == ""

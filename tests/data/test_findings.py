@@ -10,7 +10,7 @@ from PIL import Image
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.records.findings import FileSize, MaskClass
-from kdtasks.data.findings import MOST_CLASSES, look_at, read_look, write_look
+from kdtasks.data.findings import MOST_CLASSES, overview_of, read_overview, write_overview
 from kdtasks.data.prepare import marked_dataset
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
@@ -46,8 +46,8 @@ def test_a_folder_of_photos_with_every_kind_of_copy(
     brighter.save(tmp_path / "test/cat/brighter.jpg", quality=95)
     photo(2).resize((128, 32)).save(tmp_path / "train/cat/wide.png")
     params = data_params("image_folder", path=str(tmp_path), image_size=[64, 64], on_bad="skip")
-    look = look_at(marked_dataset(params))
-    findings, copies = look.findings, look.findings.copies
+    overview = overview_of(marked_dataset(params))
+    findings, copies = overview.findings, overview.findings.copies
     assert findings.files == 19
     assert findings.formats == {"PNG": 18, "JPEG": 1}
     assert findings.sizes == (
@@ -64,7 +64,7 @@ def test_a_folder_of_photos_with_every_kind_of_copy(
     first = copies.shown[0].first
     assert (first.label, first.given) == ("cat", "")
     np.testing.assert_array_equal(
-        look.images[first.thumbnail], look.images[copies.shown[0].second.thumbnail]
+        overview.images[first.thumbnail], overview.images[copies.shown[0].second.thumbnail]
     )
     assert [shown.note for shown in findings.odd["size"].shown] == ["128 × 32"]
     assert {name: len(shown) for name, shown in findings.samples.items()} == {"cat": 10, "dog": 9}
@@ -72,9 +72,9 @@ def test_a_folder_of_photos_with_every_kind_of_copy(
 
 def test_a_burst_does_not_fill_the_page(tiny_dataset: Callable[..., RawDataset]):
     copies = np.array([[one, other] for one in range(6) for other in range(one + 1, 6)])
-    look = look_at(tiny_dataset([0, 1] * 6, copies=copies))
-    assert look.findings.copies.pairs == 15
-    pairs = look.findings.copies.shown
+    overview = overview_of(tiny_dataset([0, 1] * 6, copies=copies))
+    assert overview.findings.copies.pairs == 15
+    pairs = overview.findings.copies.shown
     shown = [image.name for pair in pairs for image in (pair.first, pair.second)]
     assert len(shown) == len({*shown}) == 6
 
@@ -84,7 +84,7 @@ def test_of_many_classes_the_rarest_and_the_commonest_are_shown(
 ):
     labels = [label for label in range(60) for _ in range(label + 1)]
     names = tuple(f"{label:02}" for label in range(60))
-    samples = look_at(tiny_dataset(labels, class_names=names)).findings.samples
+    samples = overview_of(tiny_dataset(labels, class_names=names)).findings.samples
     half = MOST_CLASSES // 2
     assert list(samples) == [*names[:half], *names[-half:]]
     assert [len(shown) for shown in samples.values()] == [1, 2, 3] + [4] * 37
@@ -102,8 +102,8 @@ def test_masks_are_counted_by_pixels_and_by_images():
         origins=tuple(names),
         ignore_label=255,
     )
-    look = look_at(dataset)
-    found = look.findings.masks
+    overview = overview_of(dataset)
+    found = overview.findings.masks
     assert found is not None
     assert found.classes == {
         "land": MaskClass(pixels=16, images=1),
@@ -112,11 +112,11 @@ def test_masks_are_counted_by_pixels_and_by_images():
     }
     assert found.images == 2
     assert found.void == pytest.approx(1 - 25 / 64)
-    water = look.findings.samples["water"]
+    water = overview.findings.samples["water"]
     assert [shown.name for shown in water] == names[1:3]
     assert [shown.note for shown in water] == ["50% of it", "6% of it"]
-    assert look.masks is not None
-    np.testing.assert_array_equal(look.masks[water[0].thumbnail], masks[1])
+    assert overview.masks is not None
+    np.testing.assert_array_equal(overview.masks[water[0].thumbnail], masks[1])
 
 
 def test_patches_of_one_image_are_no_copies_of_each_other():
@@ -130,14 +130,14 @@ def test_patches_of_one_image_are_no_copies_of_each_other():
         origins=("a[0:4, 0:4]", "a[0:4, 4:8]", "b[0:4, 0:4]"),
         ignore_label=255,
     )
-    copies = look_at(dataset).findings.copies
+    copies = overview_of(dataset).findings.copies
     assert [(pair.first.name, pair.second.name) for pair in copies.shown] == [
         ("a[0:4, 4:8]", "b[0:4, 0:4]")
     ]
 
 
 def test_images_without_a_label_are_shown_as_such(tiny_dataset: Callable[..., RawDataset]):
-    samples = look_at(tiny_dataset([-1] * 5, class_names=("one", "two"))).findings.samples
+    samples = overview_of(tiny_dataset([-1] * 5, class_names=("one", "two"))).findings.samples
     assert list(samples) == ["without a label"]
     assert len({shown.name for shown in samples["without a label"]}) == 5
     assert {shown.label for shown in samples["without a label"]} == {""}
@@ -151,18 +151,22 @@ def test_an_empty_dataset_has_nothing_to_show():
         class_names=(),
         origins=(),
     )
-    look = look_at(dataset)
-    assert (look.findings.samples, sum(look.findings.brightness), len(look.images)) == ({}, 0, 0)
+    overview = overview_of(dataset)
+    assert (overview.findings.samples, sum(overview.findings.brightness), len(overview.images)) == (
+        {},
+        0,
+        0,
+    )
 
 
 def test_what_is_written_is_read_again(
     tmp_path: Path, tiny_dataset: Callable[..., RawDataset], data_params: Any
 ):
-    look = look_at(tiny_dataset([0, 0, 1, 1]))
-    write_look(tmp_path / "findings", look)
-    found = read_look(tmp_path / "findings")
-    assert found.findings == look.findings
-    np.testing.assert_array_equal(found.images, look.images)
+    overview = overview_of(tiny_dataset([0, 0, 1, 1]))
+    write_overview(tmp_path / "findings", overview)
+    found = read_overview(tmp_path / "findings")
+    assert found.findings == overview.findings
+    np.testing.assert_array_equal(found.images, overview.images)
     assert found.masks is None
     with pytest.raises(KdTasksError, match="run `dvc repro`"):
-        read_look(tmp_path)
+        read_overview(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
-from kdtasks.data.pairs import Pair, find_pairs, told_suffix
+from kdtasks.data.pairs import Pair, find_pairs, suffix_sentence
 
 
 def touch(root: Path, *names: str) -> None:
@@ -82,9 +82,9 @@ def test_where_nothing_fits_one_sentence_shows_what_is_there(tmp_path: Path) -> 
 
 def test_what_was_found_is_said() -> None:
     found = [Pair(Path("a.jpg"), Path("a_mask.png")), Pair(Path("b.jpg"), Path("b_mask.png"))]
-    (told,) = told_suffix(found)
+    (told,) = suffix_sentence(found)
     assert told.startswith("masks are called as their images and '_mask': 2 masks (data.source.m")
-    assert told_suffix([Pair(Path("a.jpg"), Path("a.png"))]) == []
+    assert suffix_sentence([Pair(Path("a.jpg"), Path("a.png"))]) == []
 
 
 def test_folders_may_lie_in_folders(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_streets_as_a_well_known_dataset_has_them(tmp_path: Path, frame: str) ->
         "aachen_000000_000019_leftImg8bit.png aachen_000000_000019_gtFine_labelIds.png",
         f"bochum_000000_{frame}_leftImg8bit.png bochum_000000_{frame}_gtFine_labelIds.png",
     ]
-    (told,) = told_suffix([Pair(*(Path(name) for name in one.split())) for one in found])
+    (told,) = suffix_sentence([Pair(*(Path(name) for name in one.split())) for one in found])
     assert told.startswith(
         "masks are called as their images and 'gtFine_labelIds' in place of 'leftImg8bit': 2 masks"
     )

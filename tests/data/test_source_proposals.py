@@ -10,7 +10,7 @@ from PIL import Image
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Problem
-from kdtasks.data.inspection import params_to_look
+from kdtasks.data.inspection import inspection_params
 from kdtasks.data.mask_proposals import propose_classes
 from kdtasks.data.settings import DataParams
 from kdtasks.data.source_proposals import find_source
@@ -38,7 +38,7 @@ def write(tmp_path: Path, noise: Callable[..., np.ndarray]) -> Write:
 
 
 def proposed(path: Path, masks: Path | None = None) -> DataParams:
-    return params_to_look(find_source(path, masks))
+    return inspection_params(find_source(path, masks))
 
 
 def source_of(path: Path, masks: Path | None = None) -> dict[str, Any]:

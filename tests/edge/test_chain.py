@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import BundleError
-from kdtasks.edge.chain import Chain
+from kdtasks.edge.chain import SignatureChain
 from kdtasks.edge.interpreter import open_interpreter
 from kdtasks.edge.segments import Segments
 
@@ -28,7 +28,7 @@ def runners_logits(content, image):
 @pytest.mark.parametrize("form", ["float32", "int8"])
 def test_every_bit_is_that_of_litert_s_runner(network, form):
     content = getattr(network, form)
-    chain = Chain(open_interpreter(content), KEYS)
+    chain = SignatureChain(open_interpreter(content), KEYS)
     for image in network.images[:8]:  # the skip from the first segment to the last among them
         taken = image.astype(np.float32) if form == "float32" else image ^ 0x80
         chain.image[...] = taken
@@ -39,7 +39,7 @@ def test_every_bit_is_that_of_litert_s_runner(network, form):
 
 
 def test_tensors_that_move_are_looked_for_after_every_run(network):
-    chain = Chain(open_interpreter(network.float32), KEYS)
+    chain = SignatureChain(open_interpreter(network.float32), KEYS)
     before = chain._moving[0]
     chain._moving[0] = before - {max(before)}  # as if a tensor had come into being
     views = []
@@ -51,7 +51,7 @@ def test_tensors_that_move_are_looked_for_after_every_run(network):
 
 
 def test_a_segment_that_fails_is_named(network):
-    chain = Chain(open_interpreter(network.float32), KEYS)
+    chain = SignatureChain(open_interpreter(network.float32), KEYS)
     chain._graphs[1] = 99
     chain.run(0)
     with pytest.raises(BundleError, match=r"LiteRT cannot run segment_1 of the model \(.*fetch or"):
@@ -70,13 +70,13 @@ def test_many_at_once_are_those_one_by_one():
 
 
 def test_one_other_bit_forbids_many_at_once(monkeypatch):
-    run = Chain.run
+    run = SignatureChain.run
 
     def a_step_off(chain, index):
         logits = run(chain, index)
         return logits if logits.ndim == 1 else logits ^ 1
 
-    monkeypatch.setattr(Chain, "run", a_step_off)
+    monkeypatch.setattr(SignatureChain, "run", a_step_off)
     segments = Segments(ALEXNET)
     images = np.random.default_rng(0).integers(0, 256, (16, *segments.input_shape), np.uint8)
     assert segments.logits_of(images).tobytes() == one_by_one(segments, images).tobytes()

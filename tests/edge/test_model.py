@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.edge.chain import Chain
+from kdtasks.edge.chain import SignatureChain
 from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, softmax
 
@@ -65,7 +65,9 @@ def test_every_score_can_decide(network, make_bundle, score):
 )
 def test_later_segments_are_not_run(network, make_bundle, thresholds, left_at):
     model = Classifier.load(make_bundle(), thresholds=thresholds)
-    with mock.patch.object(Chain, "run", autospec=True, side_effect=Chain.run) as run:
+    with mock.patch.object(
+        SignatureChain, "run", autospec=True, side_effect=SignatureChain.run
+    ) as run:
         assert model.predict(network.images[0]).exit_index == left_at
     assert [call.args[1] for call in run.call_args_list] == list(range(left_at + 1))
 

@@ -5,7 +5,7 @@ import pytest
 
 from kdtasks.core.errors import BundleError
 from kdtasks.edge import segments as segments_module
-from kdtasks.edge.chain import Chain
+from kdtasks.edge.chain import SignatureChain
 from kdtasks.edge.segments import Segments, TensorSpec
 from tests.tools.light_bundles import with_operator
 
@@ -40,7 +40,9 @@ def test_path_and_content_open_the_same_model(network, tmp_path):
 
 def test_steps_run_a_segment_only_when_asked(network):
     segments = Segments(network.float32)
-    with mock.patch.object(Chain, "run", autospec=True, side_effect=Chain.run) as run:
+    with mock.patch.object(
+        SignatureChain, "run", autospec=True, side_effect=SignatureChain.run
+    ) as run:
         steps = segments.steps(network.images[0])
         next(steps)
         assert run.call_count == 1

@@ -12,7 +12,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import Unlabelled
 from kdtasks.data.labels import training_set, write_labelled
 from kdtasks.data.unlabelled import UnlabelledImages, write_unlabelled
-from kdtasks.learn.arms import Arm, Lessons, pace
+from kdtasks.learn.arms import Arm, ArmPlanner, pace
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
@@ -56,26 +56,26 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     return paths
 
 
-def lessons(paths: ProjectPaths, **changed: Any) -> Lessons:
-    lessons = Lessons(paths, MOVING, TrainParams(), DistillParams(), online=False, seed=0)
-    object.__setattr__(lessons, "dataset", DATASET)  # in memory
+def planner(paths: ProjectPaths, **changed: Any) -> ArmPlanner:
+    planner = ArmPlanner(paths, MOVING, TrainParams(), DistillParams(), online=False, seed=0)
+    object.__setattr__(planner, "dataset", DATASET)  # in memory
     for name, value in changed.items():
-        object.__setattr__(lessons, name, value)
-    return lessons
+        object.__setattr__(planner, name, value)
+    return planner
 
 
 @pytest.mark.parametrize("online", [False, True])
 @pytest.mark.parametrize("arm", ["labels", "soft_labelled", "all_labels"])
 def test_every_arm_takes_as_many_steps(paths: ProjectPaths, arm: Arm, online: bool):
-    lesson = lessons(paths, online=online).lesson(arm)
-    assert lesson.examples.num_examples == EPOCH
+    plan = planner(paths, online=online).plan(arm)
+    assert plan.examples.num_examples == EPOCH
 
 
 def test_labels_alone_are_the_visible_ones_in_views_without_a_teacher(paths: ProjectPaths):
-    lesson = lessons(paths).lesson("labels")
-    assert type(lesson.objective) is LabelObjective
-    assert lesson.keeps_best
-    (block,) = lesson.examples.blocks(
+    plan = planner(paths).plan("labels")
+    assert type(plan.objective) is LabelObjective
+    assert plan.keeps_best
+    (block,) = plan.examples.blocks(
         epoch=1, order=np.arange(EPOCH), batch_size=EPOCH, steps_per_block=1
     )
     assert set(block.labels.ravel()) == {0, 1, 2}  # one of each
@@ -84,11 +84,11 @@ def test_labels_alone_are_the_visible_ones_in_views_without_a_teacher(paths: Pro
 
 
 def test_soft_answers_come_with_the_visible_labels_only(paths: ProjectPaths):
-    lesson = lessons(paths).lesson("soft")
-    assert isinstance(lesson.objective, DistillationObjective)
-    assert lesson.objective.label_loss.ignore_label == -1
-    assert not lesson.keeps_best
-    (block,) = lesson.examples.blocks(
+    plan = planner(paths).plan("soft")
+    assert isinstance(plan.objective, DistillationObjective)
+    assert plan.objective.label_loss.ignore_label == -1
+    assert not plan.keeps_best
+    (block,) = plan.examples.blocks(
         epoch=1, order=np.arange(EPOCH), batch_size=EPOCH, steps_per_block=1
     )
     assert np.flatnonzero(block.labels[0] != -1).tolist() == LABELLED.tolist()
@@ -97,14 +97,14 @@ def test_soft_answers_come_with_the_visible_labels_only(paths: ProjectPaths):
 
 
 def test_hard_answers_need_no_label_at_all(paths: ProjectPaths):
-    lesson = lessons(paths).lesson("hard")
-    assert isinstance(lesson.objective, HardAnswerObjective)
-    assert lesson.objective.label_loss.ignore_label is None
+    plan = planner(paths).plan("hard")
+    assert isinstance(plan.objective, HardAnswerObjective)
+    assert plan.objective.label_loss.ignore_label is None
 
 
 def test_soft_answers_on_labelled_images_are_the_teachers_to_each_view(paths: ProjectPaths):
-    lesson = lessons(paths).lesson("soft_labelled")
-    (block,) = lesson.examples.blocks(
+    plan = planner(paths).plan("soft_labelled")
+    (block,) = plan.examples.blocks(
         epoch=1, order=np.arange(EPOCH), batch_size=EPOCH, steps_per_block=1
     )
     logits = open_teacher(paths.teacher).logits(block.images[0])
@@ -114,21 +114,21 @@ def test_soft_answers_on_labelled_images_are_the_teachers_to_each_view(paths: Pr
 
 
 def test_all_labels_are_those_of_the_split_without_images_that_have_none(paths: ProjectPaths):
-    lesson = lessons(paths).lesson("all_labels")
-    assert type(lesson.objective) is LabelObjective
-    (block,) = lesson.examples.blocks(
+    plan = planner(paths).plan("all_labels")
+    assert type(plan.objective) is LabelObjective
+    (block,) = plan.examples.blocks(
         epoch=1, order=np.arange(EPOCH), batch_size=EPOCH, steps_per_block=1
     )
     assert np.bincount(block.labels.ravel()).tolist() == pytest.approx([10, 10, 10], abs=2)
 
 
 def test_another_choice_of_labels_is_another_run(paths: ProjectPaths):
-    assert all(paths.labelled in lessons(paths).lesson(arm).inputs for arm in ("labels", "soft"))
+    assert all(paths.labelled in planner(paths).plan(arm).inputs for arm in ("labels", "soft"))
 
 
 def test_a_folder_without_its_files_is_named(tmp_path: Path):
     with pytest.raises(DatasetError, match=r"cannot be read .* run `dvc repro prepare`"):
-        lessons(ProjectPaths(tmp_path)).lesson("labels")
+        planner(ProjectPaths(tmp_path)).plan("labels")
 
 
 STUDENT = StudentParams(model=CNN(filters=(4,)), learning_rate=0.01)

@@ -286,8 +286,9 @@ def test_what_is_chosen_by_its_name_needs_no_defaults_in_the_file(
         load_project_params(tmp_path)
 
 
-def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content: dict[str, Any]):
-    (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, changed: Callable[..., Any]):
+    folders = "evaluate.slices.folders"
+    (tmp_path / "params.yaml").write_text(json.dumps(changed(folders, {})))
     with pytest.raises(ParamsError, match=r"data\.path: data/raw not found; correct it, or make"):
         load_project_params(tmp_path)
     (tmp_path / "data/raw").mkdir(parents=True)
@@ -304,8 +305,7 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, valid_content:
     (tmp_path / "models/import").unlink()
     for name in ("models/import", "models/start"):
         (tmp_path / name).mkdir()
-    valid_content["evaluate"]["slices"]["folders"] = {"night": "../night"}
-    (tmp_path / "params.yaml").write_text(json.dumps(valid_content))
+    (tmp_path / "params.yaml").write_text(json.dumps(changed(folders, {"night": "../night"})))
     message = r"evaluate\.slices\.folders\.night: \.\./night not found"
     with pytest.raises(ParamsError, match=message):
         load_project_params(tmp_path)

@@ -112,7 +112,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.data.findings import look_at, write_look
+from kdtasks.data.findings import overview_of, write_overview
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.params import Params, load_params
@@ -130,7 +130,7 @@ parts = np.split(np.arange(20), [12, 15, 18])
 names = ("train", "validation", "calibration", "test")
 paths = ProjectPaths()
 write_prepared(paths.prepared, dataset, dict(zip(names, parts)), params.data)
-write_look(paths.findings, look_at(dataset))
+write_overview(paths.findings, overview_of(dataset))
 preview.main(params, paths)
 print(sorted(name for name in ("tensorflow", "tf_keras") if name in sys.modules))
 """

@@ -10,13 +10,13 @@ import pytest
 from kdtasks.core.records.data import Problem
 from kdtasks.core.records.findings import FileSize, Findings
 from kdtasks.data.checks import mark_groups
-from kdtasks.data.findings import look_at
+from kdtasks.data.findings import overview_of
 from kdtasks.data.prepare import describe
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.edge.decoder import Header
-from kdtasks.report.data_page import DataPage, render_data_page, sizes_told
+from kdtasks.report.data_page import DataPage, render_data_page, sizes_sentence
 
 PARAMS = DataParams.model_validate(
     {"source": "digits", "split": dict(zip(SPLITS, (0.4, 0.2, 0.2, 0.2), strict=True))}
@@ -40,7 +40,7 @@ def rendered(raw: RawDataset, **keys: Any) -> str:
     rows = dict(zip(SPLITS, np.array_split(np.arange(len(raw)), 4), strict=True))
     record = describe(raw, rows, PARAMS).model_copy(update=keys.pop("record", {}))
     split_of = {raw.origins[row]: name for name, some in rows.items() for row in some}
-    return render_data_page(DataPage("birds", record, split_of, look_at(raw), {}, **keys))
+    return render_data_page(DataPage("birds", record, split_of, overview_of(raw), {}, **keys))
 
 
 class Page(HTMLParser):
@@ -142,12 +142,12 @@ def test_masks_are_told_by_pixels_and_drawn_over_their_images():
 
 def test_sizes_are_told_in_words():
     sizes = (FileSize(height=20, width=3000, files=3), FileSize(height=40, width=7, files=1))
-    assert sizes_told(sizes) == (
+    assert sizes_sentence(sizes) == (
         "widths from 7 to 3,000 and heights from 20 to 40 pixels; the commonest size is "
         "3,000 × 20, of 3 files"
     )
-    assert sizes_told(sizes[:1]) == "all are 3,000 × 20 pixels"
-    assert sizes_told(()) == ""
+    assert sizes_sentence(sizes[:1]) == "all are 3,000 × 20 pixels"
+    assert sizes_sentence(()) == ""
 
 
 def test_the_record_refuses_what_it_does_not_know():

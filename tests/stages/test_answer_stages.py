@@ -127,14 +127,14 @@ def test_every_view_gets_the_answer_to_its_image(
 
 
 def test_labelled_images_get_their_own_soft_answers(project: Path, params: Params):
-    from kdtasks.learn.arms import Lessons
+    from kdtasks.learn.arms import ArmPlanner
     from kdtasks.learn.training.examples import TrainingExamples
 
     write(all_names())
     teacher.main(params, PATHS)
     setup = params.training()
-    lessons = Lessons(PATHS, params.augmentation, setup.train, params.distill, False, 0)
-    examples = lessons.lesson("soft_labelled").examples
+    planner = ArmPlanner(PATHS, params.augmentation, setup.train, params.distill, False, 0)
+    examples = planner.plan("soft_labelled").examples
     assert isinstance(examples, TrainingExamples)
     dataset, rows = open_prepared(PATHS.prepared), np.load(PATHS.labelled)
     names = [dataset.names("train")[row] for row in rows]

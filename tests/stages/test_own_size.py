@@ -12,7 +12,7 @@ from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.teacher_images import teacher_images
-from kdtasks.learn.arms import Lessons
+from kdtasks.learn.arms import ArmPlanner
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.resized_views import view_in_batches
 from kdtasks.params import Params, load_params
@@ -149,9 +149,9 @@ def run_up_to_targets(given: dict) -> Params:
     return params
 
 
-def lessons_of(params: Params) -> Lessons:
+def planner_of(params: Params) -> ArmPlanner:
     online = params.targets.mode == "online"
-    return Lessons(PATHS, params.augmentation, params.train, params.distill, online, 0)
+    return ArmPlanner(PATHS, params.augmentation, params.train, params.distill, online, 0)
 
 
 def test_the_arm_of_labelled_images_alone_has_the_answers_that_targets_have(project: Path):
@@ -160,7 +160,7 @@ def test_the_arm_of_labelled_images_alone_has_the_answers_that_targets_have(proj
     given = content()
     given["distill"]["arms"] = ["soft_labelled"]
     params = run_up_to_targets(given)
-    examples = lessons_of(params).lesson("soft_labelled").examples
+    examples = planner_of(params).plan("soft_labelled").examples
     assert isinstance(examples, TrainingExamples)
     np.testing.assert_array_equal(examples.images, np.load(PATHS.targets / "views.npy"))
     np.testing.assert_array_equal(examples.teacher_logits, np.load(PATHS.targets / "logits.npy"))
@@ -171,7 +171,7 @@ def test_with_few_labels_its_views_are_more_and_each_has_its_answer(project: Pat
     given["distill"]["arms"] = ["soft_labelled"]
     given["data"]["train_labels"] = 6
     params = run_up_to_targets(given)
-    examples = lessons_of(params).lesson("soft_labelled").examples
+    examples = planner_of(params).plan("soft_labelled").examples
     assert isinstance(examples, TrainingExamples)
     flat = examples.images.reshape(-1, 8, 8), examples.teacher_logits.reshape(-1, 2)
     assert len(np.unique(flat[0], axis=0)) > 16 * 3
@@ -186,7 +186,7 @@ def test_an_online_teacher_sees_each_new_view_in_its_own_size(project: Path):
     given["distill"]["arms"] = ["soft_labelled"]
     params = run_up_to_targets(given)
     for name in ("soft", "soft_labelled"):
-        examples = lessons_of(params).lesson(name).examples
+        examples = planner_of(params).plan(name).examples
         count = examples.num_examples
         [block] = examples.blocks(
             epoch=1, order=np.arange(count), batch_size=count, steps_per_block=1

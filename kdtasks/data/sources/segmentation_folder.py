@@ -18,7 +18,7 @@ from kdtasks.data.full_value import find_full_value
 from kdtasks.data.given_splits import splits_of_folders
 from kdtasks.data.mask_turns import Drawn, drawn_on, find_turns
 from kdtasks.data.masks import IGNORE_LABEL, Palette, read_mask, read_palette
-from kdtasks.data.pairs import Pair, find_pairs, places_of_pairs, told_suffix
+from kdtasks.data.pairs import Pair, find_pairs, places_of_pairs, suffix_sentence
 from kdtasks.data.patches import patch_spans
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
@@ -164,12 +164,11 @@ class SegmentationFolder(Source):
         """Find out how masks are called and turned, and what 255 stands for in them."""
         pairs = [_pair_of(item) for item in items]
         turns = find_turns(pairs, decoder) if self.mask_orientation == "auto" else None
-        masks = [pair.mask for pair in pairs]
-        full = find_full_value(self.classes, self.ignore, masks, decoder)
+        full = find_full_value(self.classes, self.ignore, [pair.mask for pair in pairs], decoder)
         found = self.model_copy(update={"classes": full.classes, "ignore": full.ignore})
         found._either = turns.either if turns else "upright"
         found._off = {}
-        return found, (*told_suffix(pairs), *(turns.notes if turns else ()), *full.notes)
+        return found, (*suffix_sentence(pairs), *(turns.notes if turns else ()), *full.notes)
 
     def remarks(self) -> Sequence[str]:
         if not self._off:
@@ -191,11 +190,10 @@ class SegmentationFolder(Source):
     ) -> tuple[np.ndarray, tuple[int, int]]:
         """Read a mask upright; with it how many pixels had near and far values, see `Mask`."""
         pair = _pair_of(item)
-        path = pair.mask
         try:
-            mask = read_mask(path, self.palette, decoder)
+            mask = read_mask(pair.mask, self.palette, decoder)
         except DatasetError as error:
-            raise UnusableFileError(relative_name(path, folder), str(error)) from None
+            raise UnusableFileError(relative_name(pair.mask, folder), str(error)) from None
         orientation, by_size = drawn_on(pair, decoder)
         auto = self.mask_orientation == "auto"
         drawn = by_size or self._either if auto else self.mask_orientation

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 MOST_BATCHES = 1000
 
 
-class Spool:
+class TelemetrySpool:
     """Batches that wait to be sent, the oldest first; one thread uses it.
 
     A batch's name is its key in the store, where it is created only if it does not exist: one
@@ -85,7 +85,7 @@ class TelemetrySender(Worker):
     def __init__(self, objects: Objects, settings: DeviceSettings) -> None:
         """Set where to send it, and where it waits."""
         self._objects, self._settings = objects, settings
-        self.spool = Spool(settings.state / "spool")
+        self.spool = TelemetrySpool(settings.state / "spool")
         self._backoff = Backoff(settings.telemetry_interval)
         self._next_send = 0.0
         self._lock = threading.Lock()  # held for a count, or for taking the counts; never longer

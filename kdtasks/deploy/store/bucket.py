@@ -27,7 +27,7 @@ from kdtasks.deploy.store.objects import (
     Entry,
     LocalFile,
     OnBytes,
-    Record,
+    StoredRecord,
     VerifiedReader,
 )
 from kdtasks.deploy.store.threads import AT_ONCE, DaemonThreads
@@ -57,7 +57,7 @@ class BucketObjects:
         """Endpoint, bucket and prefix."""
         return f"{self._endpoint}/{self._bucket}/{self._prefix}"
 
-    def read(self, key: str) -> Record:
+    def read(self, key: str) -> StoredRecord:
         """Give a record."""
         return self._ask(key, lambda: self._read_once(key))
 
@@ -175,13 +175,13 @@ class BucketObjects:
         with self._explained(key):
             return once()
 
-    def _read_once(self, key: str) -> Record:
+    def _read_once(self, key: str) -> StoredRecord:
         answer = self._client.get_object(**self._at(key))
         with contextlib.closing(answer["Body"]) as body:
             length, tag = answer["ContentLength"], answer["ETag"].strip('"')
             if length > RECORD_BYTES:
                 raise StoreError(f"{key} has {length} bytes, which no record has; delete it")
-            return Record(body.read(), tag)
+            return StoredRecord(body.read(), tag)
 
     @functools.cached_property
     def _if_match(self) -> str:

@@ -24,7 +24,7 @@ from kdtasks.core.errors import (
     StoreUnreachableError,
 )
 from kdtasks.deploy.store.address import PROBES
-from kdtasks.deploy.store.objects import Record
+from kdtasks.deploy.store.objects import StoredRecord
 from kdtasks.deploy.store.threads import in_background, result_of
 
 ATTEMPTS = 5  # unless AWS_MAX_ATTEMPTS or the profile says otherwise
@@ -202,7 +202,7 @@ def _short(error: Exception) -> str:
 def find_if_match(
     *,
     put: Callable[..., str],
-    read: Callable[[str], Record],
+    read: Callable[[str], StoredRecord],
     delete: Callable[[str], None],
     endpoint: str,
 ) -> str:

@@ -30,7 +30,7 @@ from kdtasks.deploy.store.objects import (
     Entry,
     LocalFile,
     OnBytes,
-    Record,
+    StoredRecord,
     VerifiedReader,
 )
 
@@ -53,13 +53,13 @@ class FolderObjects:
         """The folder."""
         return self.root.as_uri()
 
-    def read(self, key: str) -> Record:
+    def read(self, key: str) -> StoredRecord:
         """Give a record."""
         with self._explained("reading", key), self._path(key).open("rb") as file:
             data = file.read(RECORD_BYTES + 1)
         if len(data) > RECORD_BYTES:
             raise IntegrityError(f"{key} has more bytes than any record; delete it")
-        return Record(data, _tag(data))
+        return StoredRecord(data, _tag(data))
 
     def create(self, key: str, data: bytes) -> None:
         """Write a record that does not exist yet."""

@@ -17,7 +17,7 @@ RECORD_BYTES = 8 << 20
 OnBytes = Callable[[int], None]
 
 
-class Record(NamedTuple):
+class StoredRecord(NamedTuple):
     """A small object, and the tag that tells its content from any other."""
 
     data: bytes
@@ -91,7 +91,7 @@ class Objects(Protocol):
     def identity(self) -> str:
         """Address and, for S3, endpoint: the same for the same store."""
 
-    def read(self, key: str) -> Record:
+    def read(self, key: str) -> StoredRecord:
         """Give a small object. Raises StoreMissingError."""
 
     def create(self, key: str, data: bytes) -> None:

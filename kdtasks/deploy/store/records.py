@@ -17,7 +17,7 @@ from kdtasks.deploy.store.address import (
     version_key,
     versions_prefix,
 )
-from kdtasks.deploy.store.objects import Objects, Record, write_record
+from kdtasks.deploy.store.objects import Objects, StoredRecord, write_record
 from kdtasks.deploy.store.signing import (
     PublicKey,
     SigningKey,
@@ -132,7 +132,7 @@ class FoundAlias(NamedTuple):
     """An alias, and what the store needs to replace just this state of it."""
 
     alias: Alias
-    record: Record
+    record: StoredRecord
 
 
 def list_numbers(objects: Objects, name: str) -> list[int]:

@@ -12,7 +12,7 @@ from kdtasks.core.text import quantity
 from kdtasks.orchestrate.cluster.client import check_workers
 from kdtasks.orchestrate.cluster.messenger import Messenger
 from kdtasks.orchestrate.cluster.shipping import ship
-from kdtasks.orchestrate.cluster.worker import Delivery, Errand, run_point
+from kdtasks.orchestrate.cluster.worker import WorkRequest, WorkResult, run_point
 from kdtasks.orchestrate.project.git import bring_experiment
 from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
@@ -85,7 +85,7 @@ class ClusterEngine(SweepEngine[PointResult]):
     def _run(self, job: Job, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         plan = self._plan
         name = next(name for name, other in plan.jobs.items() if other is job)
-        errand = Errand(
+        request = WorkRequest(
             name,
             job.clone,
             job.point.text,
@@ -102,33 +102,33 @@ class ClusterEngine(SweepEngine[PointResult]):
         events = run_events(plan.place(name))
         events.unlink(missing_ok=True)
 
-        def hear(news: dict[str, Any]) -> None:
-            self._processors[name].add(news["processor"])
+        def on_message(message: dict[str, Any]) -> None:
+            self._processors[name].add(message["processor"])
             events.parent.mkdir(parents=True, exist_ok=True)
             with events.open("a", encoding="utf-8") as file:
-                file.write(news["events"])
-            for line in news["lines"]:
+                file.write(message["events"])
+            for line in message["lines"]:
                 on_line(line)
 
-        delivery = self._messenger.send(run_point, errand, hear, is_cancelled)
-        if delivery is None:
+        work_result = self._messenger.send(run_point, request, on_message, is_cancelled)
+        if work_result is None:
             return Outcome(StageState.CANCELLED, message="stopped")
-        return Outcome(StageState.COMPLETED, self._collect(name, job, delivery))
+        return Outcome(StageState.COMPLETED, self._collect(name, job, work_result))
 
-    def _collect(self, name: str, job: Job, delivery: Delivery) -> str:
+    def _collect(self, name: str, job: Job, work_result: WorkResult) -> str:
         """Make what a worker has handed in an experiment of the project, and keep its metrics."""
         plan, experiment = self._plan, job.point.experiment
-        if not job.is_point or delivery.result is None:
+        if not job.is_point or work_result.result is None:
             return ""
         # of its own stages, wherever it began, and of those that it shares
         ran_on = set().union(*(self._processors[it] for it in self._needs(name)))
-        result = delivery.result._replace(processors=tuple(sorted(ran_on)))
+        result = work_result.result._replace(processors=tuple(sorted(ran_on)))
         with self._one_fetch, TemporaryDirectory() as folder:
             bundle = Path(folder) / "bundle"
-            bundle.write_bytes(delivery.experiment)
+            bundle.write_bytes(work_result.experiment)
             commit = bring_experiment(plan.project, bundle, plan.tree.head, experiment)
             with open_repository(plan.project) as repo:
-                for digest, content in delivery.metrics.items():
+                for digest, content in work_result.metrics.items():
                     if not repo.cache.local.exists(digest):
                         repo.cache.local.add_bytes(digest, content)
         keep_result(result_path(plan.project, job.point), plan.inputs[experiment], result)

@@ -1,4 +1,4 @@
-"""Errands to a cluster's workers: sent, heard of while they run, and their ends."""
+"""Requests to a cluster's workers: sent, with messages while they run, and their ends."""
 
 import uuid
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kdtasks.core.errors import SweepError
 from kdtasks.orchestrate.cluster.client import worker_facts
-from kdtasks.orchestrate.cluster.worker import Delivery, Errand
+from kdtasks.orchestrate.cluster.worker import WorkRequest, WorkResult
 from kdtasks.orchestrate.runner.graph import IsCancelled
 
 if TYPE_CHECKING:
@@ -19,19 +19,19 @@ POLL_SECONDS = 0.1
 
 
 class Messenger:
-    """Has errands run as tasks of Dask, which moves them on when a worker dies."""
+    """Has requests run as tasks of Dask, which moves them on when a worker dies."""
 
     def __init__(self, client: "Client") -> None:
         self._client = client
         self._topic = f"kdtasks-{uuid.uuid4().hex}"
-        self._news: defaultdict[str, SimpleQueue[dict[str, Any]]] = defaultdict(SimpleQueue)
+        self._messages: defaultdict[str, SimpleQueue[dict[str, Any]]] = defaultdict(SimpleQueue)
 
     @classmethod
     @contextmanager
     def of(cls, client: "Client") -> Iterator["Messenger"]:
-        """One that hears of its errands until the block ends."""
+        """One that receives messages until the block ends."""
         messenger = cls(client)
-        client.subscribe_topic(messenger._topic, messenger._hear)
+        client.subscribe_topic(messenger._topic, messenger._receive)
         try:
             yield messenger
         finally:
@@ -40,33 +40,33 @@ class Messenger:
 
     def send(
         self,
-        work: Callable[[Errand], Delivery],
-        errand: Errand,
-        hear: Callable[[dict[str, Any]], None],
+        work: Callable[[WorkRequest], WorkResult],
+        request: WorkRequest,
+        on_message: Callable[[dict[str, Any]], None],
         is_cancelled: IsCancelled,
-    ) -> Delivery | None:
-        """Have an errand run by whichever worker is free, and wait for its end.
+    ) -> WorkResult | None:
+        """Have a request run by whichever worker is free, and wait for its end.
 
         Args:
-            hear: is given the news of it, in this thread.
+            on_message: is given its messages, in this thread.
 
         Returns: what the worker hands in; None where the run was stopped.
 
         Raises:
-            SweepError: the errand failed, all workers that had it died, or the scheduler is lost.
+            SweepError: the request failed, all workers that had it died, or the scheduler is lost.
         """
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
 
-        sent = errand._replace(versions=worker_facts().versions, topic=self._topic)
-        future = self._client.submit(work, sent, key=f"{errand.name}-{uuid.uuid4().hex}")
+        sent = request._replace(versions=worker_facts().versions, topic=self._topic)
+        future = self._client.submit(work, sent, key=f"{request.name}-{uuid.uuid4().hex}")
         while not future.done():
             if is_cancelled():
                 future.cancel()
                 return None
-            self._pass_on(errand.name, hear, POLL_SECONDS)
+            self._pass_on(request.name, on_message, POLL_SECONDS)
         try:
-            delivery: Delivery = future.result()
+            work_result: WorkResult = future.result()
         except KilledWorker as error:
             raise SweepError(
                 f"every worker that ran it died, the last one {error.last_worker.address}; its "
@@ -78,17 +78,19 @@ class Messenger:
                 "so run it again"
             ) from None
         finally:
-            self._pass_on(errand.name, hear, 0)
-        return delivery
+            self._pass_on(request.name, on_message, 0)
+        return work_result
 
-    def _hear(self, event: tuple[float, dict[str, Any]]) -> None:
-        """Take news of a worker; called by Dask."""
-        self._news[event[1]["name"]].put(event[1])
+    def _receive(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Take a message of a worker; called by Dask."""
+        self._messages[event[1]["name"]].put(event[1])
 
-    def _pass_on(self, name: str, hear: Callable[[dict[str, Any]], None], seconds: float) -> None:
-        """Hand on what workers have told of an errand, waiting for it for so long."""
+    def _pass_on(
+        self, name: str, on_message: Callable[[dict[str, Any]], None], seconds: float
+    ) -> None:
+        """Hand on what workers have told of a request, waiting for it for so long."""
         try:
-            while news := self._news[name].get(timeout=seconds):
-                hear(news)
+            while message := self._messages[name].get(timeout=seconds):
+                on_message(message)
         except Empty:
             pass

@@ -44,7 +44,7 @@ class Parcel(NamedTuple):
     is_link: bool  # in the project
 
 
-class Shipment(NamedTuple):
+class ShippedProject(NamedTuple):
     """Where a worker finds a project."""
 
     settings: Mapping[str, Mapping[str, str]]  # of DVC: which remote, and where it is
@@ -70,7 +70,7 @@ def remote_settings(repo: "Repo") -> dict[str, dict[str, str]]:
     return {"core": {"remote": name}, f'remote "{name}"': texts}
 
 
-def ship(project: Path, tree: WorkingTree) -> Shipment:
+def ship(project: Path, tree: WorkingTree) -> ShippedProject:
     """Put a project as it is into its remote, for workers to `unpack`.
 
     Raises:
@@ -93,11 +93,11 @@ def ship(project: Path, tree: WorkingTree) -> Shipment:
             for path in tree.reads
             if (project / path).is_symlink() or any(overlaps(it, path) for it in tree.sources)
         ]
-    return Shipment(settings, snapshot, tuple(parcels))
+    return ShippedProject(settings, snapshot, tuple(parcels))
 
 
 def unpack(
-    shipment: Shipment, tree: WorkingTree, folder: Path, is_cancelled: IsCancelled
+    shipped: ShippedProject, tree: WorkingTree, folder: Path, is_cancelled: IsCancelled
 ) -> tuple[WorkingTree, str]:
     """Make a copy of a shipped project in a folder, unless it is there already.
 
@@ -115,20 +115,20 @@ def unpack(
     copy = tree._replace(project=place, top=top)
     if top.is_dir():
         return copy, cache
-    settings = {**shipment.settings, "cache": {"dir": cache}}
+    settings = {**shipped.settings, "cache": {"dir": cache}}
     depot, partial_top = folder / _DATA, folder / f".{_PROJECT}.partial"
     alone = {**settings, "core": {**settings["core"], "no_scm": "true"}}
     write_config(depot / ".dvc" / "config", depot / ".dvc" / "config", alone)
     with open_repository(depot) as repo:
         bundle = depot / "bundle"
-        _receive(repo, shipment.snapshot, bundle, is_cancelled)
+        _receive(repo, shipped.snapshot, bundle, is_cancelled)
         partial_top.mkdir(exist_ok=True)
         git(partial_top, "init", "--quiet")
         git(partial_top, "fetch", "--quiet", str(bundle), f"+{SNAPSHOT}:{SNAPSHOT}")
         git(partial_top, "checkout", "--quiet", "--force", "--detach", tree.head)
         git(partial_top, "restore", f"--source={SNAPSHOT}", "--worktree", "--", ".")
         inside = project_in(partial_top, tree)
-        for parcel in shipment.parcels:
+        for parcel in shipped.parcels:
             target = inside / parcel.path
             target.parent.mkdir(parents=True, exist_ok=True)
             if parcel.is_link:
@@ -137,7 +137,7 @@ def unpack(
                 target = depot / parcel.digest
             _receive(repo, parcel.digest, target, is_cancelled)
         local = inside / ".dvc" / "config.local"
-        write_config(local, local, shipment.settings)
+        write_config(local, local, shipped.settings)
     partial_top.rename(top)
     return copy, cache
 

@@ -16,11 +16,11 @@ from kdtasks.core.text import and_list
 from kdtasks.orchestrate.cluster.client import check_workers, worker_facts
 from kdtasks.orchestrate.cluster.messenger import Messenger
 from kdtasks.orchestrate.cluster.shipping import remote_settings, ship
-from kdtasks.orchestrate.cluster.worker import ARRIVAL, Errand, run_stage
+from kdtasks.orchestrate.cluster.worker import ARRIVAL, WorkRequest, run_stage
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.runner.dvc_files import Command
 from kdtasks.orchestrate.runner.engine import LAST_LINES, SplitPhaseEngine
-from kdtasks.orchestrate.runner.execute import Cluster
+from kdtasks.orchestrate.runner.execute import StageCluster
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, file_name
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
 from kdtasks.orchestrate.sweep.grid import short_digest
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def cluster_of(client: "Client") -> Iterator[Cluster]:
+def cluster_of(client: "Client") -> Iterator[StageCluster]:
     """The workers of a scheduler, for `execute`, until the block ends.
 
     Raises:
@@ -44,7 +44,7 @@ def cluster_of(client: "Client") -> Iterator[Cluster]:
         engine = partial(
             ClusterStages, messenger=messenger, neighbours=neighbours, narrowest=min(cores)
         )
-        yield Cluster(engine, sum(cores), _mixed({it.processor for it in facts}))
+        yield StageCluster(engine, sum(cores), _mixed({it.processor for it in facts}))
 
 
 def _mixed(processors: Set[str]) -> str:
@@ -112,11 +112,11 @@ class ClusterStages(SplitPhaseEngine):
         events = events_path(self._project / EVENTS, name)
         last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
-        def hear(news: dict[str, Any]) -> None:
+        def on_message(message: dict[str, Any]) -> None:
             events.parent.mkdir(parents=True, exist_ok=True)
             with events.open("a", encoding="utf-8") as file:
-                file.write(news["events"])
-            for line in news["lines"]:  # of a run of more than this stage
+                file.write(message["events"])
+            for line in message["lines"]:  # of a run of more than this stage
                 own = line.removeprefix(f"{name} |").removeprefix(" ")
                 if own != line or line.startswith(ARRIVAL):
                     last_lines.append(own)
@@ -124,19 +124,21 @@ class ClusterStages(SplitPhaseEngine):
 
         try:
             with span("command", self._events, name):
-                delivery = self._messenger.send(run_stage, self._errand(name), hear, is_cancelled)
+                work_result = self._messenger.send(
+                    run_stage, self._request(name), on_message, is_cancelled
+                )
         except KdTasksError as error:
             return Outcome(StageState.FAILED, message=str(error), last_lines=tuple(last_lines))
-        if delivery is None:
+        if work_result is None:
             return Outcome(StageState.CANCELLED, message=f"stage {name} was stopped")
         self._sent.add(name)
         with span("DVC", self._events, name):
             return self._repository.finish(name, is_elsewhere=True)
 
-    def _errand(self, name: str) -> Errand:
+    def _request(self, name: str) -> WorkRequest:
         paths = ProjectPaths(self._project)
         text = paths.params.read_text(encoding="utf-8")
-        return Errand(
+        return WorkRequest(
             name,
             f"{file_name(name)}-{short_digest(text)}",
             text,

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from kdtasks.core.errors import SweepError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.cluster.client import check_versions, worker_facts
-from kdtasks.orchestrate.cluster.room import Room
-from kdtasks.orchestrate.cluster.shipping import Shipment, unpack
+from kdtasks.orchestrate.cluster.core_pool import CorePool
+from kdtasks.orchestrate.cluster.shipping import ShippedProject, unpack
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.project.clone import make_clone, remove_clone
 from kdtasks.orchestrate.project.git import WorkingTree, bundle_experiment, save_experiment
-from kdtasks.orchestrate.runner.damage import put_off_check
+from kdtasks.orchestrate.runner.damage import postpone_check
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled
 from kdtasks.orchestrate.sweep.engine import run_in_clone
@@ -26,15 +26,15 @@ from kdtasks.orchestrate.warm.commands import WarmCommands
 if TYPE_CHECKING:
     from distributed import Worker
 
-BETWEEN_NEWS_SECONDS = 0.5
+BETWEEN_MESSAGES_SECONDS = 0.5
 ARRIVAL = "on worker "
 
 _one_unpacks = threading.Lock()
-_room = Room()
+_cores = CorePool()
 _commands: dict[Path, WarmCommands] = {}  # one, by its project
 
 
-class Errand(NamedTuple):
+class WorkRequest(NamedTuple):
     """A point of a sweep, what several share, or a stage, as a worker gets it."""
 
     name: str  # of the node
@@ -45,16 +45,16 @@ class Errand(NamedTuple):
     neighbours: Mapping[str, int]  # workers by host, which share its cores
     tree: WorkingTree
     state: str  # of the project
-    shipment: Shipment
+    shipment: ShippedProject
     experiment: str = ""  # that becomes of a point
     seeds: tuple[int, ...] = ()  # of the point
     metric: str = ""  # that points are compared by
     lock_text: str = ""  # dvc.lock with what other stages have written
     versions: str = ""  # where the run was begun
-    topic: str = ""  # of news
+    topic: str = ""  # of its messages
 
 
-class Delivery(NamedTuple):
+class WorkResult(NamedTuple):
     """What a worker hands in; outputs are in the DVC remote by then."""
 
     experiment: bytes  # a bundle of git
@@ -62,7 +62,7 @@ class Delivery(NamedTuple):
     metrics: dict[str, bytes]  # contents of the DVC cache, by hash: `dvc exp show` reads them
 
 
-def run_point(errand: Errand) -> Delivery:
+def run_point(request: WorkRequest) -> WorkResult:
     """Run the stages that neither the worker nor the remote has, and hand in what came out.
 
     Every stage is taken to the remote as it ends, so another worker goes on from there.
@@ -74,12 +74,12 @@ def run_point(errand: Errand) -> Delivery:
     from distributed import get_worker
 
     worker = get_worker()
-    cores = worker_facts().share(errand.neighbours)
-    at_once = max(1, cores // worker.state.nthreads // errand.threads)
-    return _run(errand, worker, run_events, at_once, _Cancellation(worker))
+    cores = worker_facts().share(request.neighbours)
+    at_once = max(1, cores // worker.state.nthreads // request.threads)
+    return _run(request, worker, run_events, at_once, _Cancellation(worker))
 
 
-def run_stage(errand: Errand) -> Delivery:
+def run_stage(request: WorkRequest) -> WorkResult:
     """Run one stage as soon as the worker has cores for it; what it needs comes from the remote.
 
     Raises: as `run_point`.
@@ -87,52 +87,56 @@ def run_stage(errand: Errand) -> Delivery:
     from distributed import get_worker
 
     worker = get_worker()
-    cores = worker_facts().share(errand.neighbours)
-    (name,) = errand.stages
+    cores = worker_facts().share(request.neighbours)
+    (name,) = request.stages
     is_cancelled = _Cancellation(worker)
-    with _room.taken(errand.threads, cores, is_cancelled) as let_another_in:
+    with _cores.taken(request.threads, cores, is_cancelled) as let_another_in:
 
         def is_stopped() -> bool:
             let_another_in()
             return is_cancelled()
 
-        return _run(errand, worker, lambda place: events_path(place / EVENTS, name), 1, is_stopped)
+        return _run(request, worker, lambda place: events_path(place / EVENTS, name), 1, is_stopped)
 
 
 def _run(
-    errand: Errand,
+    request: WorkRequest,
     worker: "Worker",
     events: Callable[[Path], Path],
     at_once: int,
     is_cancelled: IsCancelled,
-) -> Delivery:
+) -> WorkResult:
     facts = worker_facts()
-    check_versions(worker.address, facts.versions, errand.versions)
-    folder = Path(worker.local_directory) / "kdtasks" / errand.state[:16]
+    check_versions(worker.address, facts.versions, request.versions)
+    folder = Path(worker.local_directory) / "kdtasks" / request.state[:16]
     with _one_unpacks:
-        tree, cache = unpack(errand.shipment, errand.tree, folder, is_cancelled)
+        tree, cache = unpack(request.shipment, request.tree, folder, is_cancelled)
         commands = _commands_of(tree.project)
-    clone = folder / "clones" / errand.clone
-    place = make_clone(tree, clone, params_text=errand.params_text, cache=cache, mark=errand.state)
-    if errand.lock_text:
-        ProjectPaths(place).lock.write_text(errand.lock_text, encoding="utf-8")
-        put_off_check(place)  # of all that other stages wrote, for one that reads some of it
-    news = _News(worker, errand, facts.processor, events(place))
-    words = (*errand.stages, "--workers", str(at_once), "--pull", "--push")
+    clone = folder / "clones" / request.clone
+    place = make_clone(
+        tree, clone, params_text=request.params_text, cache=cache, mark=request.state
+    )
+    if request.lock_text:
+        ProjectPaths(place).lock.write_text(request.lock_text, encoding="utf-8")
+        postpone_check(place)  # of all that other stages wrote, for one that reads some of it
+    messages = _Messages(worker, request, facts.processor, events(place))
+    words = (*request.stages, "--workers", str(at_once), "--pull", "--push")
     with closing(Guardian()) as guardian:
         try:
-            if not run_in_clone(place, words, news.tell, is_cancelled, guardian, commands.words):
+            if not run_in_clone(
+                place, words, messages.tell, is_cancelled, guardian, commands.words
+            ):
                 raise SweepError("stopped")
         finally:
-            news.send()
-    delivery = Delivery(b"", None, {})
-    if name := errand.experiment:
-        result = PointResult.of(place, errand.seeds, errand.metric)
-        save_experiment(place, name, errand.stages, start=commands.words)
+            messages.send()
+    work_result = WorkResult(b"", None, {})
+    if name := request.experiment:
+        result = PointResult.of(place, request.seeds, request.metric)
+        save_experiment(place, name, request.stages, start=commands.words)
         bundle = bundle_experiment(place, tree.head, name)
-        delivery = Delivery(bundle, result, _metrics(place))
+        work_result = WorkResult(bundle, result, _metrics(place))
     remove_clone(clone)
-    return delivery
+    return work_result
 
 
 def _commands_of(project: Path) -> WarmCommands:
@@ -167,12 +171,14 @@ class _Cancellation:
         return is_closing or task is None or task.state == "cancelled"
 
 
-class _News:
+class _Messages:
     """Sends lines and events of a run to the head, now and then."""
 
-    def __init__(self, worker: "Worker", errand: Errand, processor: str, events: Path) -> None:
-        self._worker, self._topic, self._events = worker, errand.topic, events
-        self._about = {"name": errand.name, "processor": processor}
+    def __init__(
+        self, worker: "Worker", request: WorkRequest, processor: str, events: Path
+    ) -> None:
+        self._worker, self._topic, self._events = worker, request.topic, events
+        self._about = {"name": request.name, "processor": processor}
         self._lines = [f"{ARRIVAL}{worker.address}, {processor}"]
         self._offset = 0
         events.unlink(missing_ok=True)  # of a killed run
@@ -181,7 +187,7 @@ class _News:
     def tell(self, line: str) -> None:
         """Send a line soon."""
         self._lines.append(line)
-        if time.monotonic() - self._sent > BETWEEN_NEWS_SECONDS:
+        if time.monotonic() - self._sent > BETWEEN_MESSAGES_SECONDS:
             self.send()
 
     def send(self) -> None:
@@ -189,6 +195,6 @@ class _News:
         self._sent = time.monotonic()
         text = self._events.read_text(encoding="utf-8") if self._events.is_file() else ""
         end = text.rfind("\n") + 1
-        news = {**self._about, "lines": self._lines, "events": text[self._offset : end]}
-        self._worker.log_event(self._topic, news)
+        message = {**self._about, "lines": self._lines, "events": text[self._offset : end]}
+        self._worker.log_event(self._topic, message)
         self._offset, self._lines = end, []

@@ -70,7 +70,7 @@ class Images(Proposal):
         return f"{told}, each with a mask" if self.is_segmentation else told
 
 
-def look_at(images: Path, masks: Path | None, task: str | None) -> Images:
+def inspect_images(images: Path, masks: Path | None, task: str | None) -> Images:
     """Look at a folder of images, or at a table of them; arguments as of `find_source`.
 
     Raises:

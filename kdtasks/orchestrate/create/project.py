@@ -18,9 +18,9 @@ from kdtasks.core.stderr import held_stderr
 from kdtasks.core.text import quantity
 from kdtasks.data.folders import files_below
 from kdtasks.learn.teachers.class_order import read_names
-from kdtasks.orchestrate.create.images import Images, look_at, write_links
+from kdtasks.orchestrate.create.images import Images, inspect_images, write_links
 from kdtasks.orchestrate.create.settings import channels_of, choose, image_size_of, name_of
-from kdtasks.orchestrate.create.teacher import Teacher, look_at_teacher
+from kdtasks.orchestrate.create.teacher import InspectedTeacher, inspect_teacher
 from kdtasks.orchestrate.project.git import git, git_if_any
 from kdtasks.orchestrate.project.links import list_links
 from kdtasks.orchestrate.project.template import make_watched, write_project
@@ -37,7 +37,7 @@ class Given:
     Attributes:
         images: a folder, or a table.
         masks: folder of masks, for segmentation.
-        task: as of `look_at`.
+        task: as of `inspect_images`.
         teacher: file or folder of a network; None has one trained.
         classes: names of the teacher's outputs, a list with commas or a file.
         unlabelled: folder of images without labels.
@@ -67,7 +67,7 @@ def begin(target: Path, given: Given) -> Iterator[str]:
     if given.unlabelled and not given.unlabelled.is_dir():
         raise ProjectError(f"{given.unlabelled} is no folder; give that of images without labels")
     pin_process()  # before TensorFlow is imported
-    images = look_at(given.images, given.masks, given.task)
+    images = inspect_images(given.images, given.masks, given.task)
     inside = [path for path in (images.path, given.unlabelled) if path and _holds(path, target)]
     if inside:
         raise ProjectError(
@@ -95,7 +95,7 @@ def begin(target: Path, given: Given) -> Iterator[str]:
     yield committed
 
 
-def _asked(given: Given, images: Images) -> Teacher | None:
+def _asked(given: Given, images: Images) -> InspectedTeacher | None:
     if given.teacher is None:
         return None
     classes = None
@@ -104,7 +104,7 @@ def _asked(given: Given, images: Images) -> Teacher | None:
         named = read_names(file) if file.suffix in (".txt", ".json") else None
         classes = [each[0] for each in named] if named else given.classes.split(",")
     with redirect_stdout(io.StringIO()), held_stderr():  # what TensorFlow says on its way
-        return look_at_teacher(
+        return inspect_teacher(
             given.teacher,
             images,
             size=image_size_of(images),

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from kdtasks.orchestrate.create.images import Images
-from kdtasks.orchestrate.create.teacher import Teacher
+from kdtasks.orchestrate.create.teacher import InspectedTeacher
 
 # Height and width of a student's images: the largest that most images reach, and that a small
 # dataset is trained on in reasonable time. Smaller images stay as they are where all are alike.
@@ -43,13 +43,13 @@ def channels_of(images: Images) -> int:
     return 1 if images.is_grey else 3
 
 
-def choose(name: str, images: Images, teacher: Teacher | None) -> dict[str, Any]:
+def choose(name: str, images: Images, teacher: InspectedTeacher | None) -> dict[str, Any]:
     """Give what differs from the defaults, as a recipe says it; paths are yet to come.
 
     Args:
         name: of the project.
-        images: as of `look_at`.
-        teacher: as of `look_at_teacher`; None has one trained.
+        images: as of `inspect_images`.
+        teacher: as of `inspect_teacher`; None has one trained.
     """
     size, channels = image_size_of(images), channels_of(images)
     if teacher and teacher.size:  # nothing teaches what only a larger image shows
@@ -136,7 +136,7 @@ def _student(images: Images, side: int) -> tuple[dict[str, Any], list[str]]:
 
 
 def _teacher(
-    images: Images, teacher: Teacher | None, size: tuple[int, int], channels: int
+    images: Images, teacher: InspectedTeacher | None, size: tuple[int, int], channels: int
 ) -> dict[str, Any]:
     if teacher is None:
         filters = [32, 64, 128, 256]

@@ -35,7 +35,7 @@ _IN_WORDS = {
 }
 
 
-class Teacher(NamedTuple):
+class InspectedTeacher(NamedTuple):
     """What was found out about a teacher.
 
     Attributes:
@@ -51,14 +51,14 @@ class Teacher(NamedTuple):
     sentence: str
 
 
-def look_at_teacher(
+def inspect_teacher(
     path: Path,
     images: Images,
     *,
     size: tuple[int, int],
     channels: int,
     classes: Sequence[str] | None = None,
-) -> Teacher:
+) -> InspectedTeacher:
     """Open a teacher and ask it about some images.
 
     Args:
@@ -117,7 +117,7 @@ def look_at_teacher(
         settings["input"] = fit.form.content
     if order:
         sentence += f"; its outputs seem to be in the order {', '.join(order)}"
-    return Teacher(fixed, channels, settings, sentence)
+    return InspectedTeacher(fixed, channels, settings, sentence)
 
 
 def _fit(

@@ -14,7 +14,7 @@ from kdtasks.params import Params, load_params
 from kdtasks.params.write import render_params
 
 
-class Difference(NamedTuple):
+class ChangedSetting(NamedTuple):
     """A key that two params differ in, written with dots; None stands for a missing key.
 
     A mapping that is told apart by its `name`, such as a network, is one value where the names
@@ -68,25 +68,25 @@ def use_recipe(project: Path, name: str, *, force: bool = False) -> Path | None:
         return _replace(ProjectPaths(project).params, text, project, force=force)
 
 
-def compare_with_recipe(project: Path, name: str) -> list[Difference]:
+def compare_with_recipe(project: Path, name: str) -> list[ChangedSetting]:
     """The keys in which params.yaml differs from a recipe, in the order of params.yaml."""
     ours, theirs = ProjectPaths(project).params, find_recipe(project, name)
     return differences(load_params(ours), load_params(theirs))
 
 
-def differences(ours: Params, theirs: Params) -> list[Difference]:
+def differences(ours: Params, theirs: Params) -> list[ChangedSetting]:
     """The keys in which two params differ; lists and networks are compared whole."""
     return _differences(ours.model_dump(mode="json"), theirs.model_dump(mode="json"), prefix="")
 
 
-def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[Difference]:
+def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[ChangedSetting]:
     found = []
     for key in dict.fromkeys([*ours, *theirs]):
         one, two = ours.get(key), theirs.get(key)
         if isinstance(one, dict) and isinstance(two, dict) and one.get("name") == two.get("name"):
             found += _differences(one, two, prefix=f"{prefix}{key}.")
         elif one != two:
-            found.append(Difference(f"{prefix}{key}", one, two))
+            found.append(ChangedSetting(f"{prefix}{key}", one, two))
     return found
 
 

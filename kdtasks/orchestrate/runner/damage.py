@@ -79,7 +79,7 @@ def is_check_due(project: Path) -> bool:
     return not stamp.is_file() or time.time() - stamp.stat().st_mtime >= DAY_SECONDS
 
 
-def put_off_check(project: Path) -> None:
+def postpone_check(project: Path) -> None:
     """Have no run look at the cache for a day."""
     _stamp(project).parent.mkdir(exist_ok=True)
     _stamp(project).touch()
@@ -96,7 +96,7 @@ def check_cache(project: Path) -> None:
             f"{len(damaged)} cached files changed on the disk since they were written, such as "
             f"{damaged[0].path} of {damaged[0].stage}; `kdtasks verify --cache` mends them"
         )
-    put_off_check(project)
+    postpone_check(project)
 
 
 def _stamp(project: Path) -> Path:

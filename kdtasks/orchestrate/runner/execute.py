@@ -46,7 +46,7 @@ class RunOptions:
     push: bool = False  # take what each stage wrote to the DVC remote as soon as it has ended
 
 
-class Cluster(NamedTuple):
+class StageCluster(NamedTuple):
     """Other machines that run stages."""
 
     engine: "Callable[[Path, Guardian], DvcEngine]"  # of a project
@@ -61,7 +61,7 @@ def execute(
     *,
     lock: int | None = None,
     memory: Memory | None = None,
-    cluster: Cluster | None = None,
+    cluster: StageCluster | None = None,
 ) -> Mapping[str, Outcome]:
     """Bring the stages up to date.
 
@@ -116,7 +116,7 @@ def nothing_to_do(project: Path, options: RunOptions) -> Memory | None:
 
 
 @contextmanager
-def _dvc(options: RunOptions, held: int, cluster: Cluster | None) -> "Iterator[DvcEngine]":
+def _dvc(options: RunOptions, held: int, cluster: StageCluster | None) -> "Iterator[DvcEngine]":
     """The engine that runs the project of the current folder; DVC is imported with it."""
     if cluster and (options.force or options.engine == "cli"):
         raise ProjectError("--cluster goes together with neither --force nor --engine cli")

@@ -22,7 +22,7 @@ from kdtasks.orchestrate.runner.graph import (
     StageNode,
     StageState,
 )
-from kdtasks.orchestrate.runner.stamps import TICK_NS, Look, Watched, disguised, look_at
+from kdtasks.orchestrate.runner.stamps import TICK_NS, Snapshot, Watched, disguised, take_snapshot
 
 _VERSION = 1
 CODE = str(Path(kdtasks.__file__).parent)
@@ -33,14 +33,14 @@ class Memory:
     """What was up to date."""
 
     watched: Watched
-    look: Look
+    snapshot: Snapshot
     nodes: tuple[StageNode, ...]
     digests: Mapping[str, str]  # of each stage, as `Outcome.digest`
 
     @property
     def is_true(self) -> bool:
         """Whether everything still looks as it did."""
-        return look_at(self.watched).digest == self.look.digest
+        return take_snapshot(self.watched).digest == self.snapshot.digest
 
 
 def recall(project: Path, stages: tuple[str, ...]) -> Memory | None:
@@ -51,35 +51,35 @@ def recall(project: Path, stages: tuple[str, ...]) -> Memory | None:
             return None
         nodes = tuple(map(_node, content["nodes"]))
         watched = Watched(*map(tuple, content["watched"]))
-        return Memory(watched, Look(*content["look"]), nodes, content["digests"])
+        return Memory(watched, Snapshot(*content["look"]), nodes, content["digests"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
 def remember(project: Path, stages: tuple[str, ...], memory: Memory) -> None:
     """Write down what was up to date, unless something may have changed in the same moment."""
-    if memory.look.is_settled:
+    if memory.snapshot.is_settled:
         content = {
             "version": _VERSION,
             "project": str(project),  # a copy of the project has other files
             "watched": memory.watched,
-            "look": memory.look,
+            "look": memory.snapshot,
             "nodes": [asdict(node) for node in memory.nodes],
             "digests": memory.digests,
         }
         write_json(_path(project, stages), content)
 
 
-def settled_look(watched: Watched) -> Look:
-    """Look once what was just written is older than a tick of the file system's clock."""
+def settled_snapshot(watched: Watched) -> Snapshot:
+    """Snapshot once what was just written is older than a tick of the file system's clock."""
     time.sleep(2 * TICK_NS / 1e9)
-    return look_at(watched)
+    return take_snapshot(watched)
 
 
 def disguised_since(project: Path, stages: tuple[str, ...]) -> list[str]:
     """Files that have changed since the targets were up to date, and claim to be older."""
     memory = recall(project, stages)
-    return list(disguised(memory.watched, memory.look.begun_ns)) if memory else []
+    return list(disguised(memory.watched, memory.snapshot.begun_ns)) if memory else []
 
 
 class MemoryEngine:

@@ -39,7 +39,7 @@ from kdtasks.orchestrate.runner.dvc_files import (
 )
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
-from kdtasks.orchestrate.runner.memory import Memory, settled_look
+from kdtasks.orchestrate.runner.memory import Memory, settled_snapshot
 from kdtasks.orchestrate.runner.remote import Remote
 
 if TYPE_CHECKING:
@@ -140,12 +140,14 @@ class Repository:
             watched = watched_by(self._repo, stages)
             if watched is None:
                 return None
-            look = settled_look(watched)  # before DVC looks, so that a change meanwhile is seen
+            snapshot = settled_snapshot(
+                watched
+            )  # before DVC looks, so that a change meanwhile is seen
             if len(self.survey()) < len(stages):
                 return None
             nodes = [stage_node(stage, ()) for stage in stages]
             digests = {stage.addressing: digest(stage) for stage in stages}
-            return Memory(watched, look, tuple(nodes), digests)
+            return Memory(watched, snapshot, tuple(nodes), digests)
 
     def begin(self, name: str, is_cancelled: IsCancelled = lambda: False) -> Outcome | Command:
         """Do all that comes before a stage's command.

@@ -34,7 +34,7 @@ class Watched(NamedTuple):
     places: tuple[str, ...] = ()
 
 
-class Look(NamedTuple):
+class Snapshot(NamedTuple):
     """What was seen at one moment."""
 
     digest: str
@@ -47,13 +47,13 @@ class Look(NamedTuple):
         return self.newest_ns < self.begun_ns - TICK_NS
 
 
-def look_at(watched: Watched) -> Look:
-    """Look at everything once."""
+def take_snapshot(watched: Watched) -> Snapshot:
+    """Snapshot at everything once."""
     seen, newest, begun = hashlib.blake2b(digest_size=16), 0, time.time_ns()
     for path, facts in stamps(watched):
         seen.update(f"{path}\0{facts}\n".encode("utf-8", "surrogateescape"))
         newest = max(newest, facts[-1] if facts else 0)
-    return Look(seen.hexdigest(), begun, newest)
+    return Snapshot(seen.hexdigest(), begun, newest)
 
 
 def disguised(watched: Watched, since_ns: int) -> Iterator[str]:

@@ -13,17 +13,15 @@ from kdtasks.orchestrate.project.git import last_commit
 from kdtasks.orchestrate.project.project import check_workspace
 from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageState
+from kdtasks.orchestrate.search.budget import Budget, expected_seconds
+from kdtasks.orchestrate.search.candidates import Candidate, search_space
 from kdtasks.orchestrate.search.trial import (
     ACCURACY,
     PARITY,
-    Budget,
-    Candidate,
     TrialResult,
     broken_limits,
-    expected_seconds,
     make_trial,
     metrics,
-    search_space,
 )
 from kdtasks.orchestrate.sweep.engine import SweepEngine
 from kdtasks.orchestrate.sweep.grid import Grid

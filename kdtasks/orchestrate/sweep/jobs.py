@@ -19,7 +19,7 @@ class Job(NamedTuple):
     is_point: bool
 
 
-class Room(NamedTuple):
+class Capacity(NamedTuple):
     """What fits on this machine at once."""
 
     cores: int
@@ -27,7 +27,7 @@ class Room(NamedTuple):
     is_exclusive: bool  # a stage measures time: nothing may run beside its point
 
     @classmethod
-    def of(cls, pipelines: Mapping[str, Pipeline], cores: int) -> "Room":
+    def of(cls, pipelines: Mapping[str, Pipeline], cores: int) -> "Capacity":
         """The room for the stages of some points."""
         stages = [stage for pipeline in pipelines.values() for stage in pipeline.stages.values()]
         threads = max((stage.threads for stage in stages), default=1)
@@ -38,19 +38,19 @@ class Room(NamedTuple):
         """Stages at once, in one point or in several."""
         return max(1, self.cores // self.threads)
 
-    def points(self, asked: int | None, left: int) -> int:
+    def points(self, requested: int | None, left: int) -> int:
         """Points at once, of those that are left to run."""
         most = 1 if self.is_exclusive else self.stages
-        return max(1, min(asked or most, most, left))
+        return max(1, min(requested or most, most, left))
 
-    def note(self, asked: int | None) -> str | None:
+    def note(self, requested: int | None) -> str | None:
         """Why fewer points run at once than were asked for; None if as many do."""
-        if asked is None or asked <= self.points(None, asked):
+        if requested is None or requested <= self.points(None, requested):
             return None
         if self.is_exclusive:
-            return f"--workers {asked}: a stage measures time, so points run one after another"
+            return f"--workers {requested}: a stage measures time, so points run one after another"
         return (
-            f"--workers {asked}: the cores have room for {self.stages} (by runtime.threads, on "
+            f"--workers {requested}: the cores have room for {self.stages} (by runtime.threads, on "
             "which results depend to the bit)"
         )
 
@@ -62,7 +62,7 @@ def make_jobs(
     done: Collection[str],
     stages: tuple[str, ...],
     *,
-    room: Room,
+    capacity: Capacity,
     workers: int,
 ) -> tuple[StageGraph, dict[str, Job]]:
     """Turn points into a graph for the scheduler, and say what each of its nodes runs.
@@ -82,19 +82,19 @@ def make_jobs(
     for place, (name, group) in enumerate(zip(names, groups, strict=True)):
         members = [by_name[member] for member in group.members]
         clone = f"shared-{place}-{group.members[0]}"
-        jobs[name] = Job(clone, members[0], group.stages, room.stages, is_point=False)
+        jobs[name] = Job(clone, members[0], group.stages, capacity.stages, is_point=False)
         needs[name] = [names[need] for need in group.needs]
         for point in members:
             needs[point.label].append(name)
-    at_once = max(1, room.stages // workers)  # stages of a point
+    at_once = max(1, capacity.stages // workers)  # stages of a point
     for point in points:
         jobs[point.label] = Job(point.experiment, point, stages, at_once, is_point=True)
     graph = StageGraph.of(
         StageNode(
             name,
             needs=tuple(needs[name]),
-            threads=job.workers * room.threads,
-            exclusive=room.is_exclusive,
+            threads=job.workers * capacity.threads,
+            exclusive=capacity.is_exclusive,
         )
         for name, job in jobs.items()
     )

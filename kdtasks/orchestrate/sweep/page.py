@@ -138,7 +138,7 @@ class Cell(NamedTuple):
     colour: str  # CSS
 
 
-class Table(NamedTuple):
+class HeatMap(NamedTuple):
     """The points that agree on all keys but two."""
 
     title: str  # the settings on which they agree; empty where there is one table only
@@ -148,7 +148,7 @@ class Table(NamedTuple):
     rows: list[tuple[str, list[Cell]]]  # the value, then a cell for every column
 
 
-def heat_map(grid: Grid, summary: Mapping[str, Any]) -> list[Table]:
+def heat_map(grid: Grid, summary: Mapping[str, Any]) -> list[HeatMap]:
     """Lay the points out; the key with fewer values goes across, so that the table fits."""
     varied = [axis for axis in grid.axes if len(axis.values) > 1] or [grid.axes[0]]
     across, *down = sorted(varied[:2], key=lambda axis: len(axis.values))
@@ -162,7 +162,7 @@ def heat_map(grid: Grid, summary: Mapping[str, Any]) -> list[Table]:
         return Cell(point, _colour(point, largest))
 
     return [
-        Table(
+        HeatMap(
             ", ".join(f"{grid.short(key)} {value_text(value)}" for key, value in fixed.items()),
             grid.short(down[0].key) if down else None,
             grid.short(across.key),

@@ -15,7 +15,7 @@ from kdtasks.orchestrate.project.git import WorkingTree, last_commit, saved_expe
 from kdtasks.orchestrate.project.project import check_workspace
 from kdtasks.orchestrate.runner.graph import StageGraph
 from kdtasks.orchestrate.sweep.grid import Grid, ParamsFile, Point, make_points, parse_grid
-from kdtasks.orchestrate.sweep.jobs import Job, Room, make_jobs
+from kdtasks.orchestrate.sweep.jobs import Capacity, Job, make_jobs
 from kdtasks.orchestrate.sweep.pipeline import (
     Pipeline,
     open_repository,
@@ -125,9 +125,11 @@ def plan_points(
         if point.experiment in saved
         and (result := kept_result(result_path(project, point), inputs[point.experiment], kind))
     }
-    room = Room.of(pipelines, usable_cores())
-    at_once = room.points(workers, len(points) - len(done))
-    graph, jobs = make_jobs(grid, points, pipelines, done, stages, room=room, workers=at_once)
+    capacity = Capacity.of(pipelines, usable_cores())
+    at_once = capacity.points(workers, len(points) - len(done))
+    graph, jobs = make_jobs(
+        grid, points, pipelines, done, stages, capacity=capacity, workers=at_once
+    )
     return SweepPlan(
         project,
         grid,
@@ -141,8 +143,8 @@ def plan_points(
         graph,
         jobs,
         at_once,
-        room.cores,
-        room.note(workers),
+        capacity.cores,
+        capacity.note(workers),
     )
 
 

@@ -8,7 +8,7 @@ from optuna.exceptions import TrialPruned
 from optuna.trial import Trial
 
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.learn.arms import Arm, Lessons, pace, train_arm
+from kdtasks.learn.arms import Arm, ArmPlanner, pace, train_arm
 from kdtasks.learn.schedules import History
 from kdtasks.learn.training.monitor import best_epoch
 from kdtasks.params import Params
@@ -39,7 +39,7 @@ def run_trial(
     paths, setup = ProjectPaths(project), params.training()
     metric = setup.metric
     online = params.targets.mode == "online"
-    lessons = Lessons(paths, params.augmentation, setup.train, params.distill, online, seed)
+    planner = ArmPlanner(paths, params.augmentation, setup.train, params.distill, online, seed)
     _, epochs = pace(arm, params.student, params.distill)
     told = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
@@ -53,7 +53,7 @@ def run_trial(
 
     if told and trial.should_prune():  # interrupted before it could be asked
         raise TrialPruned
-    trained = train_arm(training, arm, lessons, params.student, setup, follow)
+    trained = train_arm(training, arm, planner, params.student, setup, follow)
     history = trained.history[trained.head_epochs :]
     return _score(history, metric, keeps_best=bool(trained.run.schedule.keeps_best))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import StoreUnreachableError
-from kdtasks.deploy.agent.telemetry import Spool
+from kdtasks.deploy.agent.telemetry import TelemetrySpool
 from kdtasks.edge.telemetry import read_telemetry
 from tests.deploy.agent.conftest import wait_until
 
@@ -17,18 +17,18 @@ from tests.deploy.agent.conftest import wait_until
 WRITER = """
 import sys
 from pathlib import Path
-from kdtasks.deploy.agent.telemetry import Spool
+from kdtasks.deploy.agent.telemetry import TelemetrySpool
 from kdtasks.edge.telemetry import Telemetry
 summary = Telemetry(model="light", sha256="ab", begun="a", ended="b", exits=(5000, 1),
                     confidences=(5001, *[0] * 9))
-spool = Spool(Path(sys.argv[1]), most=40)
+spool = TelemetrySpool(Path(sys.argv[1]), most=40)
 while True:
     spool.add(summary.to_line() * 200)
 """
 
 
 def test_the_oldest_are_dropped_first_and_it_is_said(tmp_path: Path, caplog):
-    spool = Spool(tmp_path, most=3)
+    spool = TelemetrySpool(tmp_path, most=3)
     dropped = []
     for number in range(5):
         spool.add(f"{number}\n")
@@ -39,7 +39,7 @@ def test_the_oldest_are_dropped_first_and_it_is_said(tmp_path: Path, caplog):
 
 
 def test_batches_go_in_their_order_and_once(tmp_path: Path, store):
-    spool = Spool(tmp_path / "spool")
+    spool = TelemetrySpool(tmp_path / "spool")
     for number in range(3):
         spool.add(f"{number}\n")
     first = spool.waiting()[0]
@@ -53,7 +53,7 @@ def test_batches_go_in_their_order_and_once(tmp_path: Path, store):
 
 
 def test_what_the_store_does_not_take_stays(tmp_path: Path, store):
-    spool = Spool(tmp_path / "spool")
+    spool = TelemetrySpool(tmp_path / "spool")
     spool.add("0\n")
     store.is_away = True
     with pytest.raises(StoreUnreachableError):
@@ -68,7 +68,7 @@ def test_a_writer_that_is_killed_leaves_whole_batches_only(tmp_path: Path, store
     with subprocess.Popen([sys.executable, "-c", WRITER, str(folder)]) as writer:
         wait_until(lambda: len(list(folder.glob("*.jsonl"))) >= 5 * (attempt + 1))
         os.kill(writer.pid, signal.SIGKILL)
-    spool = Spool(folder)
+    spool = TelemetrySpool(folder)
     assert all(path.suffix == ".jsonl" for path in folder.iterdir())
     count = len(spool.waiting())
     for path in spool.waiting():

@@ -8,7 +8,7 @@ import pytest
 
 from kdtasks.core.errors import StoreConflictError, StoreError
 from kdtasks.deploy.store.bucket_client import find_if_match
-from kdtasks.deploy.store.objects import Record
+from kdtasks.deploy.store.objects import StoredRecord
 
 
 class Server:
@@ -45,8 +45,8 @@ class Server:
                 self.data[key] = data + b"%d" % self.loses_answers
                 raise StoreConflictError(key)
 
-    def read(self, key: str) -> Record:
-        return Record(self.data[key], self.tag(key))
+    def read(self, key: str) -> StoredRecord:
+        return StoredRecord(self.data[key], self.tag(key))
 
     def delete(self, key: str) -> None:
         del self.data[key]

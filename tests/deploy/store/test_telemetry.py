@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import TelemetryError
-from kdtasks.deploy.agent.telemetry import Spool
+from kdtasks.deploy.agent.telemetry import TelemetrySpool
 from kdtasks.deploy.store.address import telemetry_key
 from kdtasks.deploy.store.catalogue import fetch_telemetry
 from kdtasks.deploy.store.objects import Objects
@@ -50,7 +50,7 @@ def test_all_devices_are_read(objects: Objects, send: Callable[..., str]):
 
 
 def test_a_batch_that_is_sent_again_is_there_once(objects: Objects, tmp_path: Path):
-    spool = Spool(tmp_path / "spool")
+    spool = TelemetrySpool(tmp_path / "spool")
     spool.add(SUMMARY.to_line())
     (batch,) = spool.waiting()
     content = batch.read_bytes()

@@ -12,8 +12,8 @@ import pytest
 from kdtasks.core.errors import ProjectError, SweepError
 from kdtasks.orchestrate.cluster.client import worker_facts
 from kdtasks.orchestrate.cluster.stages import ClusterStages, cluster_of
-from kdtasks.orchestrate.cluster.worker import Delivery, Errand, run_stage
-from kdtasks.orchestrate.runner.execute import Cluster, RunOptions, execute
+from kdtasks.orchestrate.cluster.worker import WorkRequest, WorkResult, run_stage
+from kdtasks.orchestrate.runner.execute import RunOptions, StageCluster, execute
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from tests.orchestrate.runner.conftest import diamond, empty_project, make_project, silent
 from tests.tools.dask_workers import git
@@ -23,7 +23,7 @@ __all__ = ["diamond", "empty_project", "make_project", "silent"]  # fixtures
 COMPLETED, FAILED, CANCELLED = StageState.COMPLETED, StageState.FAILED, StageState.CANCELLED
 LEFT = RunOptions(("left",))  # which needs `first`
 
-Work = Callable[[Errand, Callable[[dict[str, Any]], None]], Delivery | None]
+Work = Callable[[WorkRequest, Callable[[dict[str, Any]], None]], WorkResult | None]
 
 
 @pytest.fixture
@@ -44,21 +44,23 @@ class Messenger:
     """Stands for Dask and its workers."""
 
     def __init__(self, work: Work) -> None:
-        self.work, self.errands = work, list[Errand]()
+        self.work, self.requests = work, list[WorkRequest]()
 
-    def send(self, function: object, errand: Errand, hear: Any, is_cancelled: object) -> Any:
+    def send(
+        self, function: object, request: WorkRequest, on_message: Any, is_cancelled: object
+    ) -> Any:
         assert function is run_stage
-        self.errands.append(errand)
-        return self.work(errand, hear)
+        self.requests.append(request)
+        return self.work(request, on_message)
 
 
 def run(
     project: Path, silent: Any, work: Work, options: RunOptions = LEFT
-) -> tuple[Mapping[str, Outcome], list[Errand]]:
+) -> tuple[Mapping[str, Outcome], list[WorkRequest]]:
     messenger: Any = Messenger(work)
     engine = partial(ClusterStages, messenger=messenger, neighbours={"a": 1}, narrowest=1)
-    outcomes = execute(project, options, silent, cluster=Cluster(engine, 2))
-    return outcomes, messenger.errands
+    outcomes = execute(project, options, silent, cluster=StageCluster(engine, 2))
+    return outcomes, messenger.requests
 
 
 def test_what_a_worker_pushed_is_recorded_as_if_it_had_run_here(
@@ -82,32 +84,32 @@ def test_what_a_worker_pushed_is_recorded_as_if_it_had_run_here(
     older = (project / "dvc.lock").read_text(encoding="utf-8")
     (project / "source").write_text("new", encoding="utf-8")
 
-    def work(errand: Errand, hear: Callable[[dict[str, Any]], None]) -> Delivery:
+    def work(request: WorkRequest, on_message: Callable[[dict[str, Any]], None]) -> WorkResult:
         shutil.copytree(hidden, remote, dirs_exist_ok=True)
         lines = [
             "2 stages",
             "first: pulled",
-            f"{errand.name} | > sh",
-            f"{errand.name} |",
+            f"{request.name} | > sh",
+            f"{request.name} |",
             "left: x",
         ]
-        hear({"processor": "p", "events": "", "lines": ["on worker tcp://w:1", *lines]})
-        return Delivery(b"", None, {})
+        on_message({"processor": "p", "events": "", "lines": ["on worker tcp://w:1", *lines]})
+        return WorkResult(b"", None, {})
 
-    outcomes, errands = run(project, silent, work)
+    outcomes, requests = run(project, silent, work)
     # the worker's push of `first` brought `left` as well
-    assert [errand.name for errand in errands] == ["first"]
-    assert errands[0].lock_text == older
+    assert [request.name for request in requests] == ["first"]
+    assert requests[0].lock_text == older
     assert versions() == expected
     assert outcomes["first"].state is COMPLETED
     assert silent.lines["first"][-3:] == ["on worker tcp://w:1", "> sh", ""]
-    outcomes, errands = run(project, silent, work)  # again: nothing
-    assert not errands
+    outcomes, requests = run(project, silent, work)  # again: nothing
+    assert not requests
 
 
 def test_stages_that_end_otherwise(project: Path, silent: Any):
-    def fail(errand: Errand, hear: Callable[[dict[str, Any]], None]) -> Delivery:
-        hear({"processor": "p", "events": "{}\n", "lines": ["first | so"]})
+    def fail(request: WorkRequest, on_message: Callable[[dict[str, Any]], None]) -> WorkResult:
+        on_message({"processor": "p", "events": "{}\n", "lines": ["first | so"]})
         raise SweepError("every worker that ran it died")
 
     outcomes, _ = run(project, silent, fail)
@@ -115,9 +117,9 @@ def test_stages_that_end_otherwise(project: Path, silent: Any):
     assert (first.state, first.message) == (FAILED, "every worker that ran it died")
     assert first.last_lines == ("so",)
     assert (project / ".kdtasks/events/first.jsonl").read_text() == "{}\n"
-    outcomes, _ = run(project, silent, lambda errand, hear: None)
+    outcomes, _ = run(project, silent, lambda request, on_message: None)
     assert [outcome.state for outcome in outcomes.values()] == [CANCELLED, CANCELLED]
-    outcomes, _ = run(project, silent, lambda errand, hear: Delivery(b"", None, {}))
+    outcomes, _ = run(project, silent, lambda request, on_message: WorkResult(b"", None, {}))
     assert outcomes["first"].message.endswith("a worker ran it, and the DVC remote has nothing")
 
 
@@ -127,21 +129,21 @@ def test_what_measures_time_or_cannot_be_handed_in_runs_here(project: Path, sile
     text = text.replace("  first:\n", "  first:\n    meta: {exclusive: true}\n", 1)
     text = text.replace("outs: [out/left]", "outs: [{out/left: {cache: false}}]")
     pipeline.write_text(text, encoding="utf-8")
-    outcomes, errands = run(project, silent, lambda errand, hear: pytest.fail("sent"))
-    assert not errands
+    outcomes, requests = run(project, silent, lambda request, on_message: pytest.fail("sent"))
+    assert not requests
     assert [outcome.state for outcome in outcomes.values()] == [COMPLETED, COMPLETED]
 
 
 @pytest.mark.parametrize("how", [{"force": True}, {"engine": "cli"}])
 def test_refusals(project: Path, silent: Any, how: dict[str, Any]):
     with pytest.raises(ProjectError, match="--cluster goes together with neither --force nor"):
-        run(project, silent, lambda errand, hear: None, RunOptions(**how))
+        run(project, silent, lambda request, on_message: None, RunOptions(**how))
 
 
 def test_without_a_remote(project: Path, silent: Any):
     (project / ".dvc" / "config").write_text("")
     with pytest.raises(SweepError, match="--cluster needs a DVC remote, through which"):
-        run(project, silent, lambda errand, hear: None)
+        run(project, silent, lambda request, on_message: None)
 
 
 def test_workers_of_other_processors_are_spoken_of():
@@ -149,7 +151,7 @@ def test_workers_of_other_processors_are_spoken_of():
         facts = {name: worker_facts()._replace(processor=name) for name in processors}
         client: Any = SimpleNamespace(
             run=lambda function, on_error: facts,
-            subscribe_topic=lambda topic, hear: None,
+            subscribe_topic=lambda topic, on_message: None,
             status="closed",
         )
         with cluster_of(client) as cluster:

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.orchestrate.create.images import look_at
+from kdtasks.orchestrate.create.images import inspect_images
 from tests.orchestrate.create.conftest import MakePhotos
 
 MakeMasks = Callable[..., Path]
 
 
 def test_a_folder_of_classes(make_photos: MakePhotos):
-    found = look_at(make_photos(), None, None)
+    found = inspect_images(make_photos(), None, None)
     assert found.sentence() == "3 classes (blue, green, red), 90 images, 24 to 26 pixels"
     assert found.class_names == ("blue", "green", "red")
     assert (found.source.name, found.side, found.is_grey) == ("image_folder", 24, False)
@@ -24,7 +24,7 @@ def test_a_folder_of_classes(make_photos: MakePhotos):
 def test_grey_images_and_what_cannot_be_read_are_told(make_photos: MakePhotos):
     photos = make_photos(grey=True)
     (photos / "red" / "broken.jpg").write_bytes(b"no image")
-    found = look_at(photos, None, None)
+    found = inspect_images(photos, None, None)
     assert found.sentence() == "3 classes (blue, green, red), 90 grey images, 24 to 26 pixels"
     assert [problem.path for problem in found.bad] == ["red/broken.jpg"]
 
@@ -34,7 +34,7 @@ def test_a_table_given_or_found_in_the_folder(make_photos: MakePhotos):
     rows = [f"{path.relative_to(photos)},{path.stem > '5'}" for path in photos.rglob("*.png")]
     (photos / "labels.csv").write_text("\n".join(["path,label", *rows]))
     for given in (photos, photos / "labels.csv"):
-        found = look_at(given, None, None)
+        found = inspect_images(given, None, None)
         assert found.source.model_dump(include={"name", "file"}) == {
             "name": "table",
             "file": "labels.csv",
@@ -49,7 +49,7 @@ def test_names_of_files_tell_classes(make_photos: MakePhotos, tmp_path: Path):
     for folder in list(photos.iterdir()):
         if folder.is_dir():
             folder.rmdir()
-    assert look_at(photos, None, None).source.name == "file_names"
+    assert inspect_images(photos, None, None).source.name == "file_names"
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_masks_name_their_values(
     values: list[int], classes: dict[str, object], make_masks: MakeMasks
 ):
     scenes = make_masks(values)
-    apart = look_at(scenes / "images", scenes / "masks", None)
-    together = look_at(scenes, None, "segmentation")
+    apart = inspect_images(scenes / "images", scenes / "masks", None)
+    together = inspect_images(scenes, None, "segmentation")
     for found in (apart, together):
         assert dict(found.source.mask_values) == classes
         assert len(found.items) == 8
@@ -101,4 +101,4 @@ def test_what_cannot_be_learnt_from_is_refused(
         (scenes / "images", tmp_path / "nowhere", None, "nowhere is no folder"),
     ):
         with pytest.raises(DatasetError, match=message):
-            look_at(images, masks, task)
+            inspect_images(images, masks, task)

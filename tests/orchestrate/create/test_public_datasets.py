@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.orchestrate.create.images import Images, look_at
+from kdtasks.orchestrate.create.images import Images, inspect_images
 from kdtasks.orchestrate.create.project import Given, begin
 from kdtasks.params import Params, load_project_params
 from tests.tools.public_datasets import (
@@ -44,7 +44,7 @@ def test_pets_tell_classes_by_names_beside_their_annotations(tmp_path: Path):
     kept = "test kept as given; validation and calibration taken out of train"
     assert f"splits by annotations/test.txt and annotations/trainval.txt: {kept}" in said
     (pets / "annotations" / "test.txt").unlink()
-    found = look_at(pets, None, None)
+    found = inspect_images(pets, None, None)
     assert (source_of(found), found.path) == ({"name": "file_names"}, pets / "images")
     assert f"data.path is {pets / 'images'}: nothing beside it holds classes" in found.notes
 
@@ -53,7 +53,7 @@ def test_pets_tell_classes_by_names_beside_their_annotations(tmp_path: Path):
 def test_trimaps_of_pets_are_masks(where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     pets = write_pets(Path(where or tmp_path) / "pets")
-    found = look_at(pets / "images", pets / "annotations" / "trimaps", None)
+    found = inspect_images(pets / "images", pets / "annotations" / "trimaps", None)
     assert dict(found.source.mask_values) == {"class_1": 1, "class_2": 2, "class_3": 3}
     assert len(found.items) == 36
     assert [problem.path for problem in found.bad] == ["images/Abyssinian_1.mat"]
@@ -70,13 +70,13 @@ def test_caltechs_outlines_are_no_class(tmp_path: Path):
 def test_a_competitions_test_images_are_unlabelled(tmp_path: Path):
     dogs = write_kaggle(tmp_path / "dogs")
     params, said = begun(tmp_path / "breeds", dogs)
-    table = look_at(dogs, None, None)
+    table = inspect_images(dogs, None, None)
     assert source_of(table) == {"name": "table", "file": "train.csv", "images": "train"}
     assert (params.data.path, params.data.unlabelled) == ("../dogs", "../dogs/test")
     assert "image in 'id', label in 'label'" in said
     assert f"no row names an image in {dogs / 'test'}, so it is data.unlabelled" in said
     with pytest.raises(DatasetError, match=r"if train\.csv beside it names them, give "):
-        look_at(dogs / "train", None, None)
+        inspect_images(dogs / "train", None, None)
 
 
 def test_patients_are_groups_and_rare_classes_are_told(tmp_path: Path):
@@ -106,7 +106,7 @@ def test_cityscapes_keeps_its_splits_and_the_masks_of_labels(tmp_path: Path):
     assert splits == {("train", None), ("val", "validation")}
     for images in (city, city / "leftImg8bit"):
         with pytest.raises(DatasetError, match=r"seems to hold masks, no class: give `--images "):
-            look_at(images, None, None)
+            inspect_images(images, None, None)
 
 
 def test_classes_may_be_called_like_masks(tmp_path: Path):
@@ -115,10 +115,13 @@ def test_classes_may_be_called_like_masks(tmp_path: Path):
         for number in range(8):
             paint.photo(f"faces/{name}/{number}.png", kind)
             paint.photo(f"cars/{('bmw', 'gt')[kind]}/{number}.png", kind)
-    assert look_at(tmp_path / "faces", None, None).class_names == ("with mask", "without mask")
+    assert inspect_images(tmp_path / "faces", None, None).class_names == (
+        "with mask",
+        "without mask",
+    )
     with pytest.raises(DatasetError, match="or `--task classification` if it is one"):
-        look_at(tmp_path / "cars", None, None)
-    assert look_at(tmp_path / "cars", None, "classification").class_names == ("bmw", "gt")
+        inspect_images(tmp_path / "cars", None, None)
+    assert inspect_images(tmp_path / "cars", None, "classification").class_names == ("bmw", "gt")
 
 
 def test_groups_that_no_split_could_share_stay_a_warning(tmp_path: Path):
@@ -127,7 +130,7 @@ def test_groups_that_no_split_could_share_stay_a_warning(tmp_path: Path):
     for number in range(24):
         paint.photo(f"{number}.png", number % 2)
     paint.text("all.csv", ["image,label,visit", *rows])
-    source = look_at(tmp_path, None, None).source
+    source = inspect_images(tmp_path, None, None).source
     assert source.model_dump(exclude_defaults=True) == {"file": "all.csv"}
     (warning,) = source.warnings(tmp_path)
     assert warning.startswith("column 'visit' looks as if several images were of one visit: 3 for")
@@ -140,7 +143,7 @@ def test_masks_beside_a_table_are_no_photos_without_labels(tmp_path: Path):
         paint.mask(f"HAM_segmentations/{number}_segmentation.png", (0, 255))
     rows = [f"{number},{'ab'[number % 2]}" for number in range(24)]
     paint.text("meta.csv", ["image_id,label", *rows])
-    found = look_at(tmp_path, None, "classification")
+    found = inspect_images(tmp_path, None, "classification")
     assert found.unlabelled is None
     assert len(found.items) == 24
 
@@ -152,5 +155,5 @@ def test_splits_are_found_in_folders_named_as_macos_spells_them(tmp_path: Path):
         for number in range(count):
             paint.photo(f"{name}/{split}/{number}.png", number)
             paint.mask(f"masks/{split}/{number}.png", (0, 1))
-    found = look_at(tmp_path / name, tmp_path / "masks", None)
+    found = inspect_images(tmp_path / name, tmp_path / "masks", None)
     assert {item.split for item in found.items} == {None, "validation"}

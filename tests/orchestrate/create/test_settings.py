@@ -10,7 +10,7 @@ from kdtasks.data.proposal import source_of
 from kdtasks.data.sources import Item
 from kdtasks.orchestrate.create.images import Images
 from kdtasks.orchestrate.create.settings import choose, image_size_of, name_of
-from kdtasks.orchestrate.create.teacher import Teacher
+from kdtasks.orchestrate.create.teacher import InspectedTeacher
 from kdtasks.params import Params, parse_params
 
 MASKS = source_of(name="segmentation_folder", classes={"sky": 0, "ground": 1})
@@ -29,7 +29,7 @@ def images(count: int, *sizes: tuple[int, int], grey: bool = False, masks: bool 
     )
 
 
-def chosen(found: Images, teacher: Teacher | None = None) -> Params:
+def chosen(found: Images, teacher: InspectedTeacher | None = None) -> Params:
     return parse_params(choose("mine", found, teacher))
 
 
@@ -72,7 +72,9 @@ def test_epochs_and_splits_go_by_the_number_of_images():
 @pytest.mark.parametrize("side", [16, 40, 100, 128, 224])
 def test_masks_get_a_network_that_halves_their_patches(side: int):
     settings: dict[str, Any] = {"source": "import", "classes": None}
-    params = chosen(images(60, (300, 400), masks=True), Teacher((side, side), 3, settings, "fine"))
+    params = chosen(
+        images(60, (300, 400), masks=True), InspectedTeacher((side, side), 3, settings, "fine")
+    )
     assert params.data.source.model_dump()["patch_size"] == side
     filters = params.student.model.model_dump()["filters"]
     assert side % 2 ** (len(filters) - 1) == 0
@@ -85,13 +87,15 @@ def test_a_teacher_keeps_its_own_images_and_the_student_sees_no_larger_ones():
         "classes": ["ground", "sky"],
         "input": {"scaling": "torch", "layout": "rgb"},
     }
-    large = chosen(images(300, (500, 500)), Teacher((224, 224), 3, settings, "fine"))
+    large = chosen(images(300, (500, 500)), InspectedTeacher((224, 224), 3, settings, "fine"))
     assert large.teacher.input.size == (224, 224)
     assert large.teacher.input.channels is None
     assert large.teacher.input.scaling == "torch"
     assert large.teacher.classes == ("ground", "sky")
     assert large.data.image_size == (96, 96)
-    small = chosen(images(300, (500, 500), grey=True), Teacher((48, 48), 3, settings, "fine"))
+    small = chosen(
+        images(300, (500, 500), grey=True), InspectedTeacher((48, 48), 3, settings, "fine")
+    )
     assert small.data.image_size == (48, 48)
     assert small.teacher.input.size is None
     assert small.teacher.input.channels == 3

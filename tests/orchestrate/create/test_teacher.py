@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import TeacherError
-from kdtasks.orchestrate.create.images import look_at
-from kdtasks.orchestrate.create.teacher import Teacher, look_at_teacher
+from kdtasks.orchestrate.create.images import inspect_images
+from kdtasks.orchestrate.create.teacher import InspectedTeacher, inspect_teacher
 from tests.orchestrate.create.conftest import MakePhotos
 
 MakeTeacher = Callable[..., Path]
 
 
-def asked(path: Path, photos: Path, **options: object) -> Teacher:
-    images = look_at(photos, None, None)
-    return look_at_teacher(path, images, size=(24, 24), channels=3, **options)  # type: ignore[arg-type]
+def asked(path: Path, photos: Path, **options: object) -> InspectedTeacher:
+    images = inspect_images(photos, None, None)
+    return inspect_teacher(path, images, size=(24, 24), channels=3, **options)  # type: ignore[arg-type]
 
 
 def test_its_size_and_what_it_gets_right(make_photos: MakePhotos, make_teacher: MakeTeacher):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kdtasks.orchestrate.search.trial import Budget, expected_seconds
+from kdtasks.orchestrate.search.budget import Budget, expected_seconds
 
 
 def test_the_clock_runs_from_the_first_trial_on():

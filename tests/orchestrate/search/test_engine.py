@@ -1,5 +1,6 @@
 """What decides over a trial before it runs: limits that others broke, and the time that is left."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 
 from kdtasks.compress.variants import CompressParams
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
+from kdtasks.orchestrate.search.budget import Budget
+from kdtasks.orchestrate.search.candidates import search_space
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
-from kdtasks.orchestrate.search.trial import Budget, TrialResult, search_space
+from kdtasks.orchestrate.search.trial import TrialResult
 from kdtasks.orchestrate.sweep.engine import SweepEngine
 from kdtasks.params.search import SearchParams
 from tests.tools.records import latency
@@ -39,7 +42,7 @@ class Search:
         points = [
             SimpleNamespace(label=label, experiment=label, params=params) for label in self.labels
         ]
-        sweep: Any = SimpleNamespace(points=points, done={})
+        sweep: Any = SimpleNamespace(project=Path(), points=points, done={})
         plan = SearchPlan(self.limits, candidates, sweep)
         self.engine = SearchEngine(plan, Budget(self.limits.minutes, now=lambda: self.now))
 

@@ -11,8 +11,8 @@ from kdtasks.core.records import Record, Refusal
 from kdtasks.core.records.calibration import Calibration, ValidationPoint
 from kdtasks.core.records.training import Training
 from kdtasks.orchestrate.search import trial as search_trial
+from kdtasks.orchestrate.search.candidates import Candidate
 from kdtasks.orchestrate.search.trial import (
-    Candidate,
     TrialResult,
     broken_limits,
     make_trial,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.orchestrate.sweep.grid import Point, make_points, parse_grid
-from kdtasks.orchestrate.sweep.jobs import Room, make_jobs
+from kdtasks.orchestrate.sweep.jobs import Capacity, make_jobs
 from kdtasks.orchestrate.sweep.pipeline import Pipeline, read_pipeline
 
 STAGES = ("compare",)
@@ -22,33 +22,35 @@ def read(project: Path, *settings: str) -> tuple[list[Point], dict[str, Pipeline
 
 
 @pytest.mark.parametrize(
-    ("room", "asked", "left", "points"),
+    ("capacity", "asked", "left", "points"),
     [
-        (Room(8, 1, False), None, 20, 8),
-        (Room(8, 1, False), None, 3, 3),
-        (Room(8, 1, False), 2, 20, 2),
-        (Room(8, 3, False), None, 20, 2),  # two stages of three threads on eight cores
-        (Room(2, 4, False), None, 20, 1),  # one alone may be wider than the machine
-        (Room(8, 1, True), None, 20, 1),
-        (Room(8, 1, False), None, 0, 1),
+        (Capacity(8, 1, False), None, 20, 8),
+        (Capacity(8, 1, False), None, 3, 3),
+        (Capacity(8, 1, False), 2, 20, 2),
+        (Capacity(8, 3, False), None, 20, 2),  # two stages of three threads on eight cores
+        (Capacity(2, 4, False), None, 20, 1),  # one alone may be wider than the machine
+        (Capacity(8, 1, True), None, 20, 1),
+        (Capacity(8, 1, False), None, 0, 1),
     ],
 )
-def test_points_at_once_fit_the_cores(room: Room, asked: int | None, left: int, points: int):
-    assert room.points(asked, left) == points
+def test_points_at_once_fit_the_cores(
+    capacity: Capacity, asked: int | None, left: int, points: int
+):
+    assert capacity.points(asked, left) == points
 
 
 def test_what_does_not_fit_is_said():
-    assert Room(8, 2, False).note(4) is None
-    assert Room(8, 2, False).note(None) is None
-    assert "--workers 5: the cores have room for 4" in (Room(8, 2, False).note(5) or "")
-    assert "measures time" in (Room(8, 2, True).note(2) or "")
+    assert Capacity(8, 2, False).note(4) is None
+    assert Capacity(8, 2, False).note(None) is None
+    assert "--workers 5: the cores have room for 4" in (Capacity(8, 2, False).note(5) or "")
+    assert "measures time" in (Capacity(8, 2, True).note(2) or "")
 
 
 def test_threads_come_from_dvc_yaml(project: Path):
     text = (project / "params.yaml").read_text(encoding="utf-8")
     (project / "params.yaml").write_text(text.replace("threads: 1", "threads: 2", 1))
     _, pipelines = read(project, "distill.alpha=0.1,0.5", "runtime.threads=2,4")
-    assert Room.of(pipelines, 16) == Room(16, 4, False)
+    assert Capacity.of(pipelines, 16) == Capacity(16, 4, False)
 
 
 @pytest.mark.parametrize("cores", [1, 5, 16])
@@ -56,10 +58,10 @@ def test_threads_come_from_dvc_yaml(project: Path):
 def test_points_share_the_cores(project: Path, cores: int, workers: int):
     settings = ("distill.alpha=0.1,0.5", "distill.temperature=3,6")
     points, pipelines = read(project, *settings)
-    room = Room.of(pipelines, cores)
-    at_once = room.points(workers, len(points))
+    capacity = Capacity.of(pipelines, cores)
+    at_once = capacity.points(workers, len(points))
     graph, jobs = make_jobs(
-        parse_grid(settings), points, pipelines, (), STAGES, room=room, workers=at_once
+        parse_grid(settings), points, pipelines, (), STAGES, capacity=capacity, workers=at_once
     )
     shared = "shared by all points"
     assert list(graph.nodes) == [shared, *(point.label for point in points)]
@@ -79,7 +81,13 @@ def test_hiding_labels_trains_no_other_teacher(project: Path):
     settings = ("data.train_labels=100,300,null",)
     points, pipelines = read(project, *settings)
     graph, jobs = make_jobs(
-        parse_grid(settings), points, pipelines, (), STAGES, room=Room(2, 1, False), workers=1
+        parse_grid(settings),
+        points,
+        pipelines,
+        (),
+        STAGES,
+        capacity=Capacity(2, 1, False),
+        workers=1,
     )
     shared = "shared by all points"
     assert list(graph.nodes) == [shared, *(point.label for point in points)]
@@ -93,7 +101,13 @@ def test_points_that_are_done_share_nothing(project: Path):
     points, pipelines = read(project, *settings)
     done = {point.experiment for point in points[:2]}
     graph, _ = make_jobs(
-        parse_grid(settings), points, pipelines, done, STAGES, room=Room(2, 1, False), workers=1
+        parse_grid(settings),
+        points,
+        pipelines,
+        done,
+        STAGES,
+        capacity=Capacity(2, 1, False),
+        workers=1,
     )
     assert list(graph.nodes) == [point.label for point in points]
     assert all(not node.needs for node in graph.nodes.values())
@@ -103,7 +117,13 @@ def test_what_some_points_share_is_named_after_it(project: Path):
     settings = ("student.learning_rate=0.001,0.01", "distill.alpha=0.1,0.5")
     points, pipelines = read(project, *settings)
     graph, jobs = make_jobs(
-        parse_grid(settings), points, pipelines, (), STAGES, room=Room(2, 1, False), workers=2
+        parse_grid(settings),
+        points,
+        pipelines,
+        (),
+        STAGES,
+        capacity=Capacity(2, 1, False),
+        workers=2,
     )
     everyone, slow, fast = list(graph.nodes)[:3]
     assert everyone == "shared by all points"

@@ -7,18 +7,18 @@ import pytest
 from distributed import Client, LocalCluster
 
 from kdtasks.core.errors import SweepError
-from kdtasks.orchestrate.cluster.room import Room
+from kdtasks.orchestrate.cluster.core_pool import CorePool
 
 PATIENCE_SECONDS = 60
 
 
 # of the worker, which is a thread of this process
-ROOM, MEETING, AT_ONCE = Room(), threading.Barrier(3), list[int]()
+CORES, MEETING, AT_ONCE = CorePool(), threading.Barrier(3), list[int]()
 
 
 def stage(number: int) -> int:
-    with ROOM.taken(2, 7, lambda: False) as let_another_in:
-        AT_ONCE.append(len(ROOM._threads))
+    with CORES.taken(2, 7, lambda: False) as let_another_in:
+        AT_ONCE.append(len(CORES._threads))
         let_another_in()
         if number < 3:
             MEETING.wait(PATIENCE_SECONDS)  # which breaks unless all three are in
@@ -37,16 +37,16 @@ def test_one_thread_of_dask_takes_what_the_cores_can_hold():
 
 
 def test_a_stage_wider_than_the_worker_runs_alone_and_lets_go_however_it_ends():
-    room, entered = Room(), threading.Event()
+    cores, entered = CorePool(), threading.Event()
 
     def wait_for_room() -> None:
-        with room.taken(1, 2, lambda: False):
+        with cores.taken(1, 2, lambda: False):
             entered.set()
 
     other = threading.Thread(target=wait_for_room)
 
     def fail() -> None:
-        with room.taken(8, 2, lambda: False):
+        with cores.taken(8, 2, lambda: False):
             other.start()
             time.sleep(0.05)
             assert not entered.is_set()
@@ -59,10 +59,10 @@ def test_a_stage_wider_than_the_worker_runs_alone_and_lets_go_however_it_ends():
 
 
 def test_a_stage_that_waits_can_be_stopped():
-    room = Room()
+    cores = CorePool()
     with (
-        room.taken(2, 2, lambda: False),
+        cores.taken(2, 2, lambda: False),
         pytest.raises(SweepError, match="stopped"),
-        room.taken(1, 2, lambda: True),
+        cores.taken(1, 2, lambda: True),
     ):
         pytest.fail("there was no room")

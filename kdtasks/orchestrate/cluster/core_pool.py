@@ -10,7 +10,7 @@ from kdtasks.orchestrate.runner.graph import IsCancelled
 POLL_SECONDS = 0.2
 
 
-class Room:
+class CorePool:
     """Lets stages in as far as the cores reach, whatever the number of Dask's threads.
 
     Dask sends a worker as many tasks as it has threads, and counts a task that has seceded no more.

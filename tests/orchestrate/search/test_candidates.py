@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kdtasks.compress.variants import CompressParams, check_variant
-from kdtasks.orchestrate.search.trial import Candidate, search_space
+from kdtasks.orchestrate.search.candidates import Candidate, search_space
 from kdtasks.params.search import SearchParams
 
 COMPRESS = CompressParams(variants=("int8",))
