@@ -69,7 +69,8 @@ def run_pipeline(
             if cluster and not memory:
                 status = _run_on_cluster(project, options, is_stopping, cluster)
             else:
-                status = _run_or_tell(project, options, is_stopping, memory, prefect=prefect)
+                told = False if cluster else prefect
+                status = _run_or_tell(project, options, is_stopping, memory, prefect=told)
             for line in summary(project) if status == 0 else []:
                 output.print(line)
             return status

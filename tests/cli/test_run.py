@@ -42,7 +42,8 @@ def test_nothing_to_do_then_a_change_then_a_report(
         f": 4 completed\ntwo points better\nreport: {project / 'report' / 'index.html'}\n"
     )
     assert (project / "a").read_text(encoding="utf-8") == "new "
-    # no scheduler is asked where there is nothing to do
+    # no scheduler is asked where there is nothing to do, and no server of Prefect
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:1/api")
     assert run_pipeline(project, ALL, cluster="tcp://127.0.0.1:1") == 0
     with pytest.raises(ProjectError, match="--cluster and --prefect do not go together"):
         run_pipeline(project, ALL, cluster="local:2", prefect=True)

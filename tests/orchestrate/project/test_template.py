@@ -8,11 +8,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from kdtasks.core import installed
-from kdtasks.core.code import listing
 from kdtasks.core.errors import ParamsError, ProjectError
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.orchestrate.project import template
 from kdtasks.orchestrate.project.template import upgrade, write_project
+from kdtasks.params import load_params
+from kdtasks.params.listings import listings
 from tests.tools.complete_params import write_params
 
 ROOT = Path(__file__).parents[3]
@@ -59,7 +60,7 @@ def run(project: Path) -> Path:
     """The project after a run: its code is listed, and dvc.lock says which lists were used."""
     lock = LOCK
     for stage in ("distill", "report"):
-        text = listing(project / f"stages/{stage}.py", project)
+        text = listings(project, load_params(project / "params.yaml").model_dump())[stage]
         (project / "data/code").mkdir(exist_ok=True)
         (project / f"data/code/{stage}.txt").write_text(text, encoding="utf-8")
         lock = lock.replace(stage.upper(), hashlib.md5(text.encode()).hexdigest())
