@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
+import io
 import json
 import os
 import runpy
@@ -57,17 +58,16 @@ def _receive(connection: socket.socket, streams: list[int]) -> list[object]:
     return request
 
 
-def _open_anew(name: str, number: int) -> None:
+def _open_anew(name: str, number: int, *, is_unbuffered: bool) -> None:
     """Forget what Python knows of a stream: the server's may be sought in, a pipe may not."""
     old = getattr(sys, name)
-    is_by_line = name == "stderr" or os.isatty(number)
-    stream = open(  # noqa: SIM115
-        number,
-        "r" if name == "stdin" else "w",
-        1 if is_by_line else -1,
+    mode, buffering = ("rb", -1) if name == "stdin" else ("wb", 0 if is_unbuffered else -1)
+    stream = io.TextIOWrapper(
+        open(number, mode, buffering, closefd=False),  # noqa: SIM115
         encoding=old.encoding,
         errors=old.errors,
-        closefd=False,
+        line_buffering=name == "stderr" or os.isatty(number),
+        write_through=is_unbuffered,
     )
     setattr(sys, name, stream)
     setattr(sys, f"__{name}__", stream)
@@ -84,7 +84,8 @@ def _become(request: list[object], streams: list[int], server: int) -> NoReturn:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-        _open_anew(_NAMES[number], number)
+        is_unbuffered = bool(environment.get("PYTHONUNBUFFERED"))  # type: ignore[attr-defined]
+        _open_anew(_NAMES[number], number, is_unbuffered=is_unbuffered)
     os.chdir(str(folder))
     os.environ.clear()
     os.environ.update(environment)  # type: ignore[call-overload]

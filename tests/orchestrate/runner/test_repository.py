@@ -213,6 +213,7 @@ def test_a_list_of_locks_that_a_kill_cut_short_is_removed(
 
 def test_a_list_of_locks_stays_while_a_process_that_it_names_runs(diamond: Path):
     torn = diamond / ".dvc/tmp/rwlock"
+    torn.parent.mkdir()
     torn.write_text('{"read": {"source": [{"pid": 1, "cmd"', encoding="utf-8")
     repository = Repository(diamond)
     with pytest.raises(ProjectError, match=r"rwlock is cut short, and process 1, which it names"):
