@@ -15,6 +15,7 @@ from kdtasks.compress.tflite.editing import write_model
 from kdtasks.compress.tflite.graph import Graph, operator_name, read_graphs, read_model
 from kdtasks.core.errors import BundleError, explained
 from kdtasks.core.stderr import held_stderr
+from kdtasks.edge.interpreter import open_interpreter
 
 _AMPLE = 64 * 2**20
 _ALIGNMENT = 16
@@ -172,10 +173,7 @@ def delegated_operators(content: bytes) -> dict[str, list[bool]]:
 
 
 def _delegated(content: bytes) -> list[bool]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
+    interpreter = open_interpreter(content)
     (graph,) = read_graphs(content)
     made_by = {made: place for place, one in enumerate(graph.operators) for made in one.outputs}
     taken = [False] * len(graph.operators)
