@@ -107,11 +107,8 @@ def _reader(source: Source) -> Source:
         return SegmentationFolder.model_validate(fields | {"given_splits": False})
     if isinstance(source, UnlabelledFolder) or not (source.is_folder or isinstance(source, Table)):
         return ImageFolder()
-    alike: dict[str, Any] = {
-        "classes": None,
-        "layout": None,
-        "lists": {},
-    }  # which are told of the own folder
+    # what is said of the dataset's own folder
+    alike: dict[str, Any] = {"classes": None, "layout": None, "lists": {}}
     return source.model_copy(
         update={key: value for key, value in alike.items() if key in type(source).model_fields}
     )

@@ -71,7 +71,7 @@ def remember(project: Path, stages: tuple[str, ...], memory: Memory) -> None:
 
 
 def settled_snapshot(watched: Watched) -> Snapshot:
-    """Snapshot once what was just written is older than a tick of the file system's clock."""
+    """Wait until what was just written is older than a tick of the file system's clock."""
     time.sleep(2 * TICK_NS / 1e9)
     return take_snapshot(watched)
 

@@ -140,9 +140,8 @@ class Repository:
             watched = watched_by(self._repo, stages)
             if watched is None:
                 return None
-            snapshot = settled_snapshot(
-                watched
-            )  # before DVC looks, so that a change meanwhile is seen
+            # before DVC looks, so that a change meanwhile is seen
+            snapshot = settled_snapshot(watched)
             if len(self.survey()) < len(stages):
                 return None
             nodes = [stage_node(stage, ()) for stage in stages]

@@ -48,7 +48,7 @@ class Snapshot(NamedTuple):
 
 
 def take_snapshot(watched: Watched) -> Snapshot:
-    """Snapshot at everything once."""
+    """Look at everything once."""
     seen, newest, begun = hashlib.blake2b(digest_size=16), 0, time.time_ns()
     for path, facts in stamps(watched):
         seen.update(f"{path}\0{facts}\n".encode("utf-8", "surrogateescape"))

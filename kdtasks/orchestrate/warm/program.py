@@ -81,10 +81,10 @@ def _become(request: list[object], streams: list[int], server: int) -> NoReturn:
     ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
     if os.getppid() != server:
         raise SystemExit(1)
+    is_unbuffered = bool(environment.get("PYTHONUNBUFFERED"))  # type: ignore[attr-defined]
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-        is_unbuffered = bool(environment.get("PYTHONUNBUFFERED"))  # type: ignore[attr-defined]
         _open_anew(_NAMES[number], number, is_unbuffered=is_unbuffered)
     os.chdir(str(folder))
     os.environ.clear()
@@ -193,7 +193,7 @@ def _signal(group: int, number: int) -> None:
 
 
 def serve(listener_number: str, variables: str, folder: str, *modules: str) -> None:
-    """Serve until standard input ends, and remove the socket and its folder then.
+    """Serve until standard input ends, and remove the socket then; its folder is the caller's.
 
     Args:
         listener_number: descriptor of a listening socket.
@@ -201,8 +201,6 @@ def serve(listener_number: str, variables: str, folder: str, *modules: str) -> N
         folder: where modules are looked for first; empty for none.
         modules: to be imported.
     """
-    from pathlib import Path  # `ask` has to start at once
-
     listener = socket.socket(fileno=int(listener_number))
     address = listener.getsockname()
     importlib.import_module(_FIRST)
@@ -217,9 +215,8 @@ def serve(listener_number: str, variables: str, folder: str, *modules: str) -> N
     gc.freeze()  # the forks' collectors leave the pages that they share alone
     gc.enable()
     _Server(listener).serve()
-    with contextlib.suppress(OSError):  # a run that was killed has removed neither
-        Path(address).unlink()
-        Path(address).parent.rmdir()
+    with contextlib.suppress(OSError):  # a run that was killed has not removed it
+        os.unlink(address)  # noqa: PTH108
 
 
 def ask(address: str, module: str, *arguments: str) -> None:

@@ -22,7 +22,7 @@ from kdtasks.edge.scores import SCORES, softmax
 from tests.compress.bundle.test_schema import MANIFEST
 from tests.tools.pixel_bundles import write_pixel_bundle
 
-STUB = Path(__file__).parents[2] / "tools" / "tflite_micro_stub.h"
+STAND_IN = Path(__file__).parents[2] / "tools" / "tflite_micro_stand_in.h"
 INCLUDED = (
     "micro/micro_interpreter.h",
     "micro/micro_mutable_op_resolver.h",
@@ -39,13 +39,13 @@ def runtime():
 
 @pytest.fixture
 def compile_example(tmp_path):
-    """Give a function that compiles a C++ file and others, without a warning, against the stub."""
+    """Give a function that compiles a C++ file and others without a warning, against a stand-in."""
     if not shutil.which("g++"):
         pytest.skip("there is no g++ here")
     for name in INCLUDED:
         header = tmp_path / "tensorflow" / "lite" / name
         header.parent.mkdir(parents=True, exist_ok=True)
-        header.write_text(f'#include "{STUB}"\n', encoding="utf-8")
+        header.write_text(f'#include "{STAND_IN}"\n', encoding="utf-8")
 
     def make(source, *words):
         options = [*WARNINGS, "-std=c++17", "-I.", str(source), *words, "-oit"]
@@ -77,7 +77,7 @@ def odds(probability):
 
 
 def connect(library, runtime, arrays):
-    """Let the stub run TensorFlow Lite Micro's interpreter on the compiled arrays."""
+    """Let the stand-in run TensorFlow Lite Micro's interpreter on the compiled arrays."""
     opened = {ctypes.addressof(one): runtime.Interpreter.from_bytes(bytes(one)) for one in arrays}
     counts = {
         address: [
@@ -118,7 +118,7 @@ def connect(library, runtime, arrays):
                 interpreter.set_input(values, index)
         return 0
 
-    pointer = ctypes.c_void_p.in_dll(library, "tflite_micro_stub")
+    pointer = ctypes.c_void_p.in_dll(library, "tflite_micro_stand_in")
     pointer.value = ctypes.cast(answer, ctypes.c_void_p).value
     return answer  # whoever calls keeps it alive
 

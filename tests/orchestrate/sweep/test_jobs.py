@@ -1,12 +1,14 @@
 """What runs at once, and what waits for what."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 
+from kdtasks.orchestrate.runner.graph import StageGraph
 from kdtasks.orchestrate.sweep.grid import Point, make_points, parse_grid
-from kdtasks.orchestrate.sweep.jobs import Capacity, make_jobs
+from kdtasks.orchestrate.sweep.jobs import Capacity, Job, make_jobs
 from kdtasks.orchestrate.sweep.pipeline import Pipeline, read_pipeline
 
 STAGES = ("compare",)
@@ -19,6 +21,18 @@ def read(project: Path, *settings: str) -> tuple[list[Point], dict[str, Pipeline
         (project / "params.yaml").write_text(point.text, encoding="utf-8")
         pipelines[point.experiment] = read_pipeline(project, STAGES)
     return points, pipelines
+
+
+def jobs_of(
+    settings: tuple[str, ...],
+    points: list[Point],
+    pipelines: dict[str, Pipeline],
+    done: Collection[str] = (),
+    workers: int = 1,
+) -> tuple[StageGraph, dict[str, Job]]:
+    """On two cores."""
+    grid, capacity = parse_grid(settings), Capacity(2, 1, False)
+    return make_jobs(grid, points, pipelines, done, STAGES, capacity=capacity, workers=workers)
 
 
 @pytest.mark.parametrize(
@@ -80,15 +94,7 @@ def test_hiding_labels_trains_no_other_teacher(project: Path):
     shutil.copy(Path(__file__).parents[3] / "dvc.yaml", project)
     settings = ("data.train_labels=100,300,null",)
     points, pipelines = read(project, *settings)
-    graph, jobs = make_jobs(
-        parse_grid(settings),
-        points,
-        pipelines,
-        (),
-        STAGES,
-        capacity=Capacity(2, 1, False),
-        workers=1,
-    )
+    graph, jobs = jobs_of(settings, points, pipelines)
     shared = "shared by all points"
     assert list(graph.nodes) == [shared, *(point.label for point in points)]
     assert set(jobs[shared].stages) == {"code", "prepare", "teacher", "targets"}
@@ -100,15 +106,7 @@ def test_points_that_are_done_share_nothing(project: Path):
     settings = ("distill.alpha=0.1,0.5,0.9",)
     points, pipelines = read(project, *settings)
     done = {point.experiment for point in points[:2]}
-    graph, _ = make_jobs(
-        parse_grid(settings),
-        points,
-        pipelines,
-        done,
-        STAGES,
-        capacity=Capacity(2, 1, False),
-        workers=1,
-    )
+    graph, _ = jobs_of(settings, points, pipelines, done=done)
     assert list(graph.nodes) == [point.label for point in points]
     assert all(not node.needs for node in graph.nodes.values())
 
@@ -116,15 +114,7 @@ def test_points_that_are_done_share_nothing(project: Path):
 def test_what_some_points_share_is_named_after_it(project: Path):
     settings = ("student.learning_rate=0.001,0.01", "distill.alpha=0.1,0.5")
     points, pipelines = read(project, *settings)
-    graph, jobs = make_jobs(
-        parse_grid(settings),
-        points,
-        pipelines,
-        (),
-        STAGES,
-        capacity=Capacity(2, 1, False),
-        workers=2,
-    )
+    graph, jobs = jobs_of(settings, points, pipelines, workers=2)
     everyone, slow, fast = list(graph.nodes)[:3]
     assert everyone == "shared by all points"
     assert slow == "shared by 2 points with learning_rate=0.001"

@@ -20,7 +20,7 @@ struct TfLiteTensor {
 
 // Words: the number of inputs i or outputs o, bytes of one (I, O), set one (s), run (r), get one (g).
 extern "C" {
-inline size_t (*tflite_micro_stub)(const void *model, char word, size_t index, void *data);
+inline size_t (*tflite_micro_stand_in)(const void *model, char word, size_t index, void *data);
 }
 
 namespace tflite {
@@ -61,10 +61,10 @@ class MicroInterpreter {
   }
   TfLiteStatus Invoke() {
     for (size_t i = 0; i < inputs_size(); ++i)
-      tflite_micro_stub(model_, 's', i, input(i)->data.data);
-    tflite_micro_stub(model_, 'r', 0, nullptr);
+      tflite_micro_stand_in(model_, 's', i, input(i)->data.data);
+    tflite_micro_stand_in(model_, 'r', 0, nullptr);
     for (size_t i = 0; i < outputs_size(); ++i)
-      tflite_micro_stub(model_, 'g', i, output(i)->data.data);
+      tflite_micro_stand_in(model_, 'g', i, output(i)->data.data);
     return kTfLiteOk;
   }
   size_t inputs_size() const { return inputs_.tensors.size(); }
@@ -77,8 +77,8 @@ class MicroInterpreter {
     std::vector<std::vector<uint8_t>> values;
     std::vector<TfLiteTensor> tensors;
     void Make(const Model *model, char count, char bytes) {
-      for (size_t i = 0; i < tflite_micro_stub(model, count, 0, nullptr); ++i) {
-        values.emplace_back(tflite_micro_stub(model, bytes, i, nullptr));
+      for (size_t i = 0; i < tflite_micro_stand_in(model, count, 0, nullptr); ++i) {
+        values.emplace_back(tflite_micro_stand_in(model, bytes, i, nullptr));
         tensors.push_back({{values.back().data()}, values.back().size()});
       }
     }
