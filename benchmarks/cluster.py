@@ -1,10 +1,10 @@
 """What a cluster adds to a point of a sweep and to a stage of a run: time, and bytes from S3.
 
 Stages that do next to nothing, but start as those of TensorFlow do, run on one, two and three
-workers of Dask, all on this machine, that share nothing but an imitation of S3. Each number of workers begins with a project of its own and
-runs twice: first as many points (or stages) as there are workers, so that each has brought the
-data, then POINTS. Time and processor time a point are those of the second run; the stages' own
-processor time, which is measured by itself, is taken off.
+workers of Dask, all on this machine, that share nothing but an imitation of S3. Each number of
+workers begins with a project of its own and runs twice: first as many points (or stages) as there
+are workers, so that each has brought the data, then POINTS. Time and processor time a point are
+those of the second run; the stages' own processor time, which is measured by itself, is taken off.
 
     python -m benchmarks.cluster [--points 6] [--workers 1 2 3] [--write]
 
