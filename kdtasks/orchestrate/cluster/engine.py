@@ -123,7 +123,7 @@ class ClusterEngine(SweepEngine[PointResult]):
             return ""
         # of its own stages, wherever it began, and of those that it shares
         ran_on = set().union(*(self._processors[it] for it in self._needs(name)))
-        result = work_result.result._replace(processors=tuple(sorted(ran_on)))
+        result = work_result.result.model_copy(update={"processors": tuple(sorted(ran_on))})
         with self._one_fetch, TemporaryDirectory() as folder:
             bundle = Path(folder) / "bundle"
             bundle.write_bytes(work_result.experiment)
