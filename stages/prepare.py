@@ -14,7 +14,7 @@ from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import marked_dataset, uneven_message, usable_dataset, write_prepared
 from kdtasks.data.slices import read_parts, slice_rows
 from kdtasks.data.split import split_dataset
-from kdtasks.data.teacher_images import OwnForm, write_teacher_images
+from kdtasks.data.teacher_images import TeacherImageFormat, write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
@@ -39,11 +39,11 @@ def main(params: Params, paths: ProjectPaths) -> None:
         dataset,
         split,
         unlabelled.names,
-        OwnForm(params.teacher.input.size, params.teacher.input.channels),
+        TeacherImageFormat(params.teacher.input.size, params.teacher.input.channels),
         decoded,
     )
     answer = None
-    if data.source.answered:
+    if data.source.teacher_labelled:
         pin_process(1)  # so that labels do not depend on `runtime.threads`, which nobody watches
         from kdtasks.learn.teachers.labelling import label_by_teacher
 

@@ -9,7 +9,7 @@ from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.slice_folders import read_slice_folder, settings_of, whole_split
 from kdtasks.data.slices import PREPARED, TEACHER_IMAGES
-from kdtasks.data.teacher_images import OwnForm, write_teacher_images
+from kdtasks.data.teacher_images import TeacherImageFormat, write_teacher_images
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
 
@@ -24,7 +24,7 @@ def main(params: Params, paths: ProjectPaths, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_prepared(folder / PREPARED, found, split, settings)
     form = params.teacher.input
-    own = OwnForm(form.size, form.channels)
+    own = TeacherImageFormat(form.size, form.channels)
     write_teacher_images(folder / TEACHER_IMAGES, settings, found, split, (), own, decoded)
     print(
         f"slice {name}: {quantity(len(found), 'image')}, besides {len(found.excluded)} excluded "

@@ -183,7 +183,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
 
     def compared_arrays(self, models: Mapping[str, ClassScore]) -> Arrays:
         """Give the images that teacher and distilled student answer differently, some of them."""
-        if "teacher" not in models or self.answered:
+        if "teacher" not in models or self.is_teacher_labelled:
             return {}
         teacher, student = models["teacher"].predicted, models["distill"].predicted
         rows, counts = pick_differences(self.labels, teacher, student)
@@ -207,7 +207,9 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
 
     def _score(self, predicted: NDArray[np.integer]) -> ClassScore:
         names = self.dataset.class_names
-        return ClassScore(self.labels, predicted, names, self.settings, self.groups, self.answered)
+        return ClassScore(
+            self.labels, predicted, names, self.settings, self.groups, self.is_teacher_labelled
+        )
 
     def reference(self, predictor: Predictor) -> Histograms:
         """Count exits and confidences of the answers to one test image of each group."""

@@ -70,14 +70,14 @@ class Evaluator(ABC, Generic[S]):
     folders: Mapping[str, PreparedDataset] = field(default_factory=dict)
 
     @property
-    def answered(self) -> bool:
+    def is_teacher_labelled(self) -> bool:
         """Whether a teacher's answers stand in the place of the split's labels."""
-        return self.split in self.dataset.answered
+        return self.split in self.dataset.teacher_labelled
 
     @property
     def metric(self) -> Metric:
         """What models are compared by."""
-        return metric_of(self.task, self.settings.metric).by(teacher=self.answered)
+        return metric_of(self.task, self.settings.metric).by(teacher=self.is_teacher_labelled)
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -143,7 +143,7 @@ class Evaluator(ABC, Generic[S]):
         Returns: None where there are no slices for it: a teacher that looks at no images has no
             answers to damaged ones.
         """
-        is_blind = isinstance(network, TeacherNetwork) and not network.looks
+        is_blind = isinstance(network, TeacherNetwork) and not network.uses_pixels
         views = {} if is_blind else slice_views(self.settings)
         folders = {} if is_blind else self.folders
         if not views and not self.parts and not folders:
@@ -182,16 +182,16 @@ class Evaluator(ABC, Generic[S]):
         """
         tallies: dict[str, dict[int, Tally]] = {"teacher": {}, "student": {}, "distill": {}}
 
-        def answered(kind: str, seed: int, opener: Opener) -> S:
+        def score_of(kind: str, seed: int, opener: Opener) -> S:
             network = opener()
             score = self.answer(network)
             if kind in tallies and (tally := self.tally(network, score)):
                 tallies[kind][seed] = tally
             return score
 
-        taught = answered("teacher", 0, teacher) if teacher else None
+        taught = score_of("teacher", 0, teacher) if teacher else None
         alone, learnt, *others = (
-            {seed: answered(kind, seed, models[seed]) for seed in sorted(models)}
+            {seed: score_of(kind, seed, models[seed]) for seed in sorted(models)}
             for kind, models in {"student": students, "distill": distilled, **arms}.items()
         )
         first = min(learnt)

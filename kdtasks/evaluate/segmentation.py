@@ -23,7 +23,7 @@ from kdtasks.tasks.task import AGREEMENT
 
 
 def _sentence(found: PixelCounts, scores: ModelScores) -> str:
-    pixels = AGREEMENT if found.answered else "accuracy"
+    pixels = AGREEMENT if found.is_teacher_labelled else "accuracy"
     return f"{found.metric.name} {found.value:.4f}, pixel {pixels} {scores.accuracy:.4f}"
 
 

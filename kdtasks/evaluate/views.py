@@ -26,25 +26,25 @@ class TeacherNetwork:
 
     Attributes:
         run: from the images that it sees to logits.
-        seen: from the split's images to those, which may have another size.
-        looks: whether it looks at them; a file of answers does not.
-        folders: as `seen`, of the images of further test folders, by name.
+        to_inputs: from the split's images to those, which may have another size.
+        uses_pixels: whether it looks at them; a file of answers does not.
+        folders: as `to_inputs`, of the images of further test folders, by name.
     """
 
     run: Network
-    seen: Callable[[Any], Any]
-    looks: bool
+    to_inputs: Callable[[Any], Any]
+    uses_pixels: bool
     folders: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def __call__(self, images: Any) -> NDArray[Any]:
         """Answer the images of the split."""
-        return self.run(self.seen(images))
+        return self.run(self.to_inputs(images))
 
 
 def on_folder(network: Network, name: str) -> Network:
     """Give the network that answers a further test folder; a teacher sees its own images of it."""
     if isinstance(network, TeacherNetwork):
-        return replace(network, seen=network.folders[name])
+        return replace(network, to_inputs=network.folders[name])
     return network
 
 

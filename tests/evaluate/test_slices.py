@@ -179,7 +179,7 @@ def evaluator() -> ClassificationEvaluator:
         images=lambda split: images.astype(np.uint8),
         labels=lambda split: labels,
         groups=lambda split: np.arange(40),
-        answered=(),
+        teacher_labelled=(),
         class_names=("dim", "light"),
     )
     return ClassificationEvaluator(cast(PreparedDataset, dataset), SETTINGS)
@@ -201,14 +201,14 @@ def test_every_model_sees_the_same_noise(evaluator: ClassificationEvaluator) -> 
     assert scores["plain"] == plain.value
     assert scores["gaussian_noise 5"] < scores["plain"]
 
-    seen, again = (
+    to_inputs, again = (
         [view(lambda images: images)(evaluator.images) for view in slice_views(SETTINGS).values()]
         for _ in range(2)
     )
-    np.testing.assert_array_equal(seen, again)
+    np.testing.assert_array_equal(to_inputs, again)
     others = slice_views(SETTINGS.model_copy(update={"seed": 4}))
     same, differs = (
-        np.array_equal(others[name](lambda images: images)(evaluator.images), seen[place])
+        np.array_equal(others[name](lambda images: images)(evaluator.images), to_inputs[place])
         for place, name in ((1, "contrast 5"), (3, "gaussian_noise 5"))
     )
     assert (same, differs) == (True, False)
@@ -218,18 +218,18 @@ def test_a_teacher_s_own_images_are_damaged_at_their_own_size(
     evaluator: ClassificationEvaluator,
 ) -> None:
     own = np.repeat(np.repeat(evaluator.images, 20, axis=1), 20, axis=2)
-    seen = []
+    to_inputs = []
 
     def run(images: np.ndarray) -> np.ndarray:
-        seen.append(images)
+        to_inputs.append(images)
         return by_first_pixel(images)
 
-    teacher = TeacherNetwork(run, lambda images: own, looks=True)
+    teacher = TeacherNetwork(run, lambda images: own, uses_pixels=True)
     assert evaluator.tally(teacher, evaluator.answer(teacher))
-    assert [part.shape[1:] for part in seen] == [(120, 120, 1)] * len(seen)
+    assert [part.shape[1:] for part in to_inputs] == [(120, 120, 1)] * len(to_inputs)
     # 120 pixels are large: at severity 5 a twentieth of the contrast is left.
-    assert np.ptp(seen[2], axis=(1, 2)).max() <= 2
-    recorded = TeacherNetwork(run, lambda images: own, looks=False)
+    assert np.ptp(to_inputs[2], axis=(1, 2)).max() <= 2
+    recorded = TeacherNetwork(run, lambda images: own, uses_pixels=False)
     assert evaluator.tally(recorded, evaluator.answer(recorded)) is None
 
 
@@ -241,7 +241,7 @@ def test_parts_need_no_answer_of_their_own(evaluator: ClassificationEvaluator) -
     def refuse(images: np.ndarray) -> np.ndarray:
         raise AssertionError("asked again")
 
-    recorded = TeacherNetwork(refuse, lambda images: images, looks=False)
+    recorded = TeacherNetwork(refuse, lambda images: images, uses_pixels=False)
     found = parted.tally(recorded, plain)
     assert found
     assert found.names == ("plain", "camera=left")
@@ -254,7 +254,7 @@ def test_a_further_folder_is_answered_by_itself(evaluator: ClassificationEvaluat
         images=lambda split: evaluator.images[:7],
         labels=lambda split: 1 - evaluator.labels[:7],
         groups=lambda split: np.arange(7),
-        answered=(),
+        teacher_labelled=(),
         class_names=("dim", "light"),
     )
     folders = {"night": cast(PreparedDataset, other)}
@@ -269,10 +269,10 @@ def test_a_further_folder_is_answered_by_itself(evaluator: ClassificationEvaluat
     teacher = TeacherNetwork(
         by_first_pixel, lambda images: images, True, {"night": lambda images: 255 - images}
     )
-    seen = wider.tally(teacher, plain)
-    assert seen
-    assert seen.score("night", 0.95).score == pytest.approx(1 - night)
-    assert wider.tally(replace(teacher, looks=False), plain) is None
+    to_inputs = wider.tally(teacher, plain)
+    assert to_inputs
+    assert to_inputs.score("night", 0.95).score == pytest.approx(1 - night)
+    assert wider.tally(replace(teacher, uses_pixels=False), plain) is None
 
 
 def test_without_slices_nothing_is_asked(evaluator: ClassificationEvaluator) -> None:
