@@ -19,7 +19,7 @@ from kdtasks.stage import REFUSED, Folder, run_stage, stage
 def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write the variant's model and its metrics."""
     from kdtasks.compress.build import compress
-    from kdtasks.compress.exported import describe, measure_parity
+    from kdtasks.compress.exported import describe_variant, measure_parity
     from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
     from kdtasks.compress.layer_errors import LayerTrials
     from kdtasks.compress.variants import check_variant
@@ -63,7 +63,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         representative=representative,
         class_names=dataset.class_names,
     )
-    record = describe(
+    record = describe_variant(
         variant,
         built,
         base_seed=seed,

@@ -93,22 +93,22 @@ def _connected(links: np.ndarray, nodes: int) -> np.ndarray:
     return component.astype(np.int64)
 
 
-def place_of(content: bytes, seed: int) -> float:
+def split_position(content: bytes, seed: int) -> float:
     """Hash a content to its place on the line from 0 to 1 that a stable split divides."""
     salt = seed.to_bytes(16, "little")
     digest = hashlib.blake2b(content, digest_size=8, salt=salt).digest()
     return int.from_bytes(digest, "big") / 2.0**64
 
 
-def lowest_places(places: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def lowest_positions(positions: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Find the lowest place of every group: float64 [groups].
 
     Args:
-        places: float [N].
+        positions: float [N].
         groups: int [N], the group of each row, 0 … groups − 1.
     """
     lowest = np.ones(groups.max(initial=-1) + 1)
-    np.minimum.at(lowest, groups, places)
+    np.minimum.at(lowest, groups, positions)
     return lowest
 
 

@@ -47,11 +47,11 @@ def load_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
     Raises:
         DatasetError: it cannot be read, or has problems under `on_bad: fail`.
     """
-    return usable_dataset(marked_dataset(params, decoded), params)
+    return keep_usable(read_grouped_dataset(params, decoded), params)
 
 
 @span("decoding")
-def marked_dataset(params: DataParams, decoded: DecodedImages | None = None) -> RawDataset:
+def read_grouped_dataset(params: DataParams, decoded: DecodedImages | None = None) -> RawDataset:
     """Read the dataset and find copies; its `groups` keep together what is no independent image.
 
     Args:
@@ -63,8 +63,8 @@ def marked_dataset(params: DataParams, decoded: DecodedImages | None = None) -> 
     return mark_groups(read_dataset(params, decoded), near=params.near_copies)
 
 
-def usable_dataset(dataset: RawDataset, params: DataParams) -> RawDataset:
-    """Leave out or refuse what cannot be used of a dataset as of `marked_dataset`.
+def keep_usable(dataset: RawDataset, params: DataParams) -> RawDataset:
+    """Leave out or refuse what cannot be used of a dataset as of `read_grouped_dataset`.
 
     Returns:
         A dataset with two classes at least, each with an image unless the teacher is yet to answer.

@@ -45,7 +45,7 @@ class _Job(NamedTuple):
 
     name: str
     image: Path | np.ndarray
-    places: dict[str, np.ndarray]
+    rows: dict[str, np.ndarray]
     prefix: str
 
 
@@ -122,8 +122,8 @@ def write_teacher_images(
                     job.name, job.image, reader, params.image_size, shape[2], size
                 )
             for piece, pixels in pieces:
-                if job.prefix + piece in job.places:
-                    job.places.pop(job.prefix + piece)[...] = pixels
+                if job.prefix + piece in job.rows:
+                    job.rows.pop(job.prefix + piece)[...] = pixels
 
         for _ in with_progress(in_order(fill, jobs), len(jobs), "reading images for the teacher"):
             pass

@@ -14,7 +14,7 @@ from kdtasks.evaluate.clusters import Groups, members_of
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.score import Score
 from kdtasks.evaluate.settings import EvaluateParams
-from kdtasks.evaluate.stratified import Answered, stratified_interval
+from kdtasks.evaluate.stratified import ComparedPredictions, stratified_interval
 from kdtasks.tasks.classification import Classification
 from kdtasks.tasks.confusion import by_class_scores, confusion_matrix
 
@@ -126,7 +126,9 @@ class ClassScore(Score):
         """Give `stratified_interval` of one side, or of the first less the second."""
         answers = tuple(np.stack([score.predicted for score in side]) for side in sides)
         return stratified_interval(
-            Answered(np.asarray(self.labels), answers, len(self.class_names), self.groups),
+            ComparedPredictions(
+                np.asarray(self.labels), answers, len(self.class_names), self.groups
+            ),
             metric,
             confidence=confidence,
             samples=self.settings.bootstrap_samples,

@@ -75,7 +75,7 @@ class Score(ABC):
     @property
     @abstractmethod
     def paired_values(self) -> tuple[NDArray[Any], NDArray[np.integer]]:
-        """Give a row of `values`, and one of the `units`, of the task's `Tally`."""
+        """Give a row of `values`, and one of the `units`, of the task's `SliceResults`."""
 
     @property
     def sparse(self) -> str:

@@ -56,7 +56,7 @@ def slice_views(settings: EvaluateParams) -> dict[str, Callable[[Network], Netwo
     """
 
     def view(name: CorruptionName, severity: int) -> Callable[[Network], Network]:
-        return lambda network: _corrupting(network, name, severity, settings.seed)
+        return lambda network: _corrupted(network, name, severity, settings.seed)
 
     return {
         f"{name} {severity}": view(name, severity)
@@ -65,10 +65,10 @@ def slice_views(settings: EvaluateParams) -> dict[str, Callable[[Network], Netwo
     }
 
 
-def _corrupting(network: Network, name: CorruptionName, severity: int, seed: int) -> Network:
+def _corrupted(network: Network, name: CorruptionName, severity: int, seed: int) -> Network:
     """Damage what a network sees; a teacher's own images at their own size."""
     if isinstance(network, TeacherNetwork):
-        return replace(network, run=_corrupting(network.run, name, severity, seed))
+        return replace(network, run=_corrupted(network.run, name, severity, seed))
     draw = generator(f"corruption {name}", seed, severity)
 
     def run(images: Any) -> NDArray[Any]:

@@ -191,8 +191,8 @@ def exit_scores(
     model: MultiExitModel, images: Any, labels: Any, *, ignore_label: int | None = None
 ) -> ExitScores:
     """Return the scores of every exit on labelled images or pixels."""
-    tally = ExitConfusions(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
+    confusions = ExitConfusions(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
     predictor = ForwardPass(model)
     for part in predictor.parts(len(images)):
-        tally.add(predictor.classes(images[part]), labels[part])
-    return tally.scores()
+        confusions.add(predictor.classes(images[part]), labels[part])
+    return confusions.scores()
