@@ -85,15 +85,15 @@ def speeds(images: int, begun: tuple[float, float], ended: tuple[float, float]) 
 def prepare(folder: Path, *, images: int, side: int) -> dict[str, float]:
     """Write the set as the stage `prepare` does, without a search for near copies."""
     from kdtasks.data.findings import overview_of, write_overview
-    from kdtasks.data.prepare import marked_dataset, usable_dataset, write_prepared
+    from kdtasks.data.prepare import keep_usable, read_grouped_dataset, write_prepared
     from kdtasks.data.settings import DataParams
     from kdtasks.data.split import split_dataset
 
     source = {"name": "generated", "images": images, "side": side}
     params = DataParams.model_validate({"source": source, "split": SHARES, "near_copies": False})
     begun = clocks()
-    marked = marked_dataset(params)
-    dataset = usable_dataset(marked, params)
+    marked = read_grouped_dataset(params)
+    dataset = keep_usable(marked, params)
     write_overview(folder / "findings", overview_of(marked))
     split = split_dataset(dataset, params.split, seed=0)
     write_prepared(folder / "prepared", dataset, split, params)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from benchmarks.hostile.attack import Attack
 from benchmarks.hostile.mutation import DAMAGES, ODD, OTHER_VALUES, PLACES, Damage, calls, make_odd
 from kdtasks.core.errors import TeacherError
-from kdtasks.learn.teachers import apart
+from kdtasks.learn.teachers import isolated
 from kdtasks.learn.teachers.answer_files import read_answer_file
 
 _SHAPE = (8, 8, 3)
@@ -62,11 +62,11 @@ class Teachers(Attack):
         _use(place / name, place / "out" / name)
 
     def settle(self) -> None:
-        if not apart._processes or not apart._processes[-1].is_alive:
-            apart.open_apart(Path("../seeds/old.keras")).run(_images()[:1].astype(np.float32))
+        if not isolated._processes or not isolated._processes[-1].is_alive:
+            isolated.open_isolated(Path("../seeds/old.keras")).run(_images()[:1].astype(np.float32))
 
     def others(self) -> list[int]:
-        return [process.identity for process in apart._processes]
+        return [process.identity for process in isolated._processes]
 
 
 @cache

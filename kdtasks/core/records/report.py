@@ -110,7 +110,7 @@ class DatasetSummary(Part):
     groups: GroupCounts
     split_by: str
     ignore_label: int | None = None
-    answered: tuple[str, ...] = ()
+    teacher_labelled: tuple[str, ...] = ()
 
 
 class ModelSummary(MaskScores):
