@@ -118,7 +118,7 @@ def _print(found: Inspection, findings: Findings, params: DataParams, title: str
             f"{copies.two_splits:,} in two given splits"
         )
         _print_lines(title, map(_pair, copies.shown), copies.pairs)
-    for kind, listed in findings.odd.items():
+    for kind, listed in findings.outliers.items():
         if listed.total:
             names = [f"{shown.name} ({shown.note})" for shown in listed.shown[:_NAMED]]
             more = ", …" if listed.total > _NAMED else ""

@@ -13,7 +13,7 @@ from kdtasks.cli.targets import print_target
 from kdtasks.compress.tflite.arena import (
     Arena,
     delegated_operators,
-    feature_places,
+    feature_offsets,
     measure_arenas,
 )
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
@@ -157,7 +157,7 @@ def _print_arenas(arenas: Mapping[str, Arena], graphs: Sequence[Graph]) -> None:
     typer.echo(
         f"{sum(arena.file for arena in arenas.values()):,} of flash in all; RAM: "
         f"{sum(totals):,} with an arena each, or {max(totals):,} for one after the other in the "
-        f"same, and {feature_places(graphs)[1]:,} for the features handed on"
+        f"same, and {feature_offsets(graphs)[1]:,} for the features handed on"
     )
 
 

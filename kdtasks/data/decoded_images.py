@@ -19,7 +19,7 @@ import numpy as np
 from kdtasks.core.code import listing
 from kdtasks.core.files import partial_beside
 from kdtasks.edge import decoder
-from kdtasks.edge.decoder import Decoded
+from kdtasks.edge.decoder import DecodedImage
 
 MOST_BYTES = 4_000_000_000
 _DIGEST = 16
@@ -41,7 +41,7 @@ class DecodedImages:
         self._room = most_bytes - _trim(folder, most_bytes // 2)
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Decoded | None:
+    def get(self, key: str) -> DecodedImage | None:
         """Give what was put under a key; None where nothing was, or it is damaged."""
         path = self._path(key)
         try:
@@ -55,9 +55,9 @@ class DecodedImages:
             return None
         *shape, height, width, animated = _HEAD.unpack_from(body)
         pixels = np.frombuffer(body, np.uint8, offset=_HEAD.size).reshape(shape)
-        return Decoded(pixels, (height, width), animated)
+        return DecodedImage(pixels, (height, width), animated)
 
-    def put(self, key: str, image: Decoded) -> None:
+    def put(self, key: str, image: DecodedImage) -> None:
         """Keep an image, if there is room for it."""
         head = _HEAD.pack(*image.pixels.shape, *image.size, image.animated)
         body = head + image.pixels.tobytes()

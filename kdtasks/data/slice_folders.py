@@ -73,7 +73,7 @@ def read_slice_folder(
                 "the largest value of data.path; set data.range to what holds for both"
             )
         found = read_dataset(settings.model_copy(update={"range": range_}), decoded)
-    found = _in_classes(mark_groups(found, near=settings.near_copies), dataset, folder)
+    found = _renumber_classes(mark_groups(found, near=settings.near_copies), dataset, folder)
     if settings.source.refuses_contradictions:
         found = exclude_contradictions(found)
     refuse_unusable(found, settings)
@@ -89,12 +89,12 @@ def read_slice_folder(
     return replace(kept, given=None)
 
 
-def whole_split(found: RawDataset) -> dict[str, np.ndarray]:
+def all_test(found: RawDataset) -> dict[str, np.ndarray]:
     """Give all rows to the test split."""
     return {name: np.arange(len(found) if name == "test" else 0) for name in SPLITS}
 
 
-def _in_classes(found: RawDataset, dataset: PreparedDataset, folder: Path) -> RawDataset:
+def _renumber_classes(found: RawDataset, dataset: PreparedDataset, folder: Path) -> RawDataset:
     """Number classes as the dataset does."""
     names = dataset.class_names
     there = found.class_weights().sum(axis=0) > 0

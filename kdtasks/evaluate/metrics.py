@@ -102,8 +102,8 @@ def changed_rows(
         by_exit: integer [N, K], the answer each exit would give.
         exit_index: integer [N], where each row left.
     """
-    answered = by_exit[np.arange(len(by_exit)), exit_index]
-    return np.flatnonzero(answered != by_exit[:, -1])
+    predicted = by_exit[np.arange(len(by_exit)), exit_index]
+    return np.flatnonzero(predicted != by_exit[:, -1])
 
 
 def count_changed(
@@ -153,11 +153,11 @@ def mask_scores(
     if not confusion.sum():
         raise EvaluationError("no test pixel is labelled; label some, or split the images anew")
     right = np.diag(confusion).astype(np.float64)
-    labelled, answered = confusion.sum(axis=1), confusion.sum(axis=0)
+    labelled, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     iou = class_iou(confusion)
     with np.errstate(invalid="ignore"):
-        dice = 2 * right / (labelled + answered)
-        precision, recall = right / answered, right / labelled
+        dice = 2 * right / (labelled + predicted)
+        precision, recall = right / predicted, right / labelled
     has_label = labelled > 0
     curves = zip(*precision_recall(probabilities), strict=True)
     return ModelScores(
@@ -215,8 +215,8 @@ def count_probabilities(
     classes = probabilities.shape[1]
     bins = np.clip((probabilities * THRESHOLDS).astype(np.int64), 0, THRESHOLDS - 1)
     is_class = (labels[:, None] == np.arange(classes)).astype(np.int64)
-    places = (np.arange(classes) * 2 + is_class) * THRESHOLDS + bins
-    counts = np.bincount(places.ravel(), minlength=classes * 2 * THRESHOLDS)
+    cells = (np.arange(classes) * 2 + is_class) * THRESHOLDS + bins
+    counts = np.bincount(cells.ravel(), minlength=classes * 2 * THRESHOLDS)
     return counts.reshape(classes, 2, THRESHOLDS)
 
 

@@ -107,7 +107,7 @@ def _of_networks(params: Any) -> Iterator[str]:
 
 
 def _of_the_distillation(params: Any) -> Iterator[str]:
-    hides = params.data.train_labels is not None or "train" in params.data.source.answered
+    hides = params.data.train_labels is not None or "train" in params.data.source.teacher_labelled
     if "all_labels" in params.distill.arms and not hides:
         yield (
             "distill.arms holds all_labels, and data.train_labels is null: the student alone "

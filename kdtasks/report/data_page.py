@@ -157,7 +157,9 @@ def in_order(record: Dataset, findings: Findings) -> tuple[Dataset, Findings]:
             update={
                 "samples": {name: samples[name] for name in classes},
                 "formats": dict(sorted(formats.items(), key=lambda item: -item[1])),
-                "odd": {kind: findings.odd[kind] for kind in ODDITIES if kind in findings.odd},
+                "odd": {
+                    kind: findings.outliers[kind] for kind in ODDITIES if kind in findings.outliers
+                },
             }
         ),
     )

@@ -33,24 +33,24 @@ def accuracy_on(split: str, statistics: Statistics) -> str:
 
 def _answered(statistics: Statistics) -> tuple[str, ...]:
     data = known(statistics.data)
-    return data.answered if data else ()
+    return data.teacher_labelled if data else ()
 
 
 def unknown_accuracy(statistics: Statistics) -> str | None:
     """Say that accuracy is not known, or only of the test split; None where it is known."""
     data = known(statistics.data)
-    if not data or not data.answered:
+    if not data or not data.teacher_labelled:
         return None
-    labelled = [split for split in data.counts if split not in data.answered]
+    labelled = [split for split in data.counts if split not in data.teacher_labelled]
     if not labelled:
         return (
             "Accuracy is unknown: no image has a label, so that every figure is agreement with the "
             "teacher, be it right or wrong."
         )
     return (
-        f"{'Test accuracy is unknown. ' if 'test' in data.answered else ''}Labels are known of the "
-        f"{' and '.join(labelled)} split alone: figures of other images are agreement with the "
-        "teacher, be it right or wrong."
+        f"{'Test accuracy is unknown. ' if 'test' in data.teacher_labelled else ''}Labels are "
+        f"known of the {' and '.join(labelled)} split alone: figures of other images are agreement "
+        "with the teacher, be it right or wrong."
     )
 
 
@@ -60,7 +60,7 @@ def uneven_classes(statistics: Statistics) -> str | None:
     None where the classes are alike, of masks, and where no test image has a label.
     """
     data = known(statistics.data)
-    if not data or task_of(statistics.task).per_pixel or "test" in data.answered:
+    if not data or task_of(statistics.task).per_pixel or "test" in data.teacher_labelled:
         return None
     return uneven_sentence(data.counts["test"].by_class)
 

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.data.decoded_images import DecodedImages, key_of
-from kdtasks.edge.decoder import Decoded
+from kdtasks.edge.decoder import DecodedImage
 
 KEYS = [key_of(bytes([number])) for number in range(8)]
 
 
-def image(seed: int, side: int = 8, channels: int = 3) -> Decoded:
+def image(seed: int, side: int = 8, channels: int = 3) -> DecodedImage:
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, channels), np.uint8)
-    return Decoded(pixels, (3000, 4000), animated=bool(seed % 2))
+    return DecodedImage(pixels, (3000, 4000), animated=bool(seed % 2))
 
 
-def same(one: Decoded | None, other: Decoded) -> bool:
+def same(one: DecodedImage | None, other: DecodedImage) -> bool:
     return (
         one is not None
         and np.array_equal(one.pixels, other.pixels)

@@ -217,8 +217,12 @@ def _write_labels(root: Path) -> None:
         "sure": 30 / 42,
     }
     write_json(root / "metrics/prospect.json", forecast)
-    least_sure = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 1), dtype=np.uint8)
-    unsure = {"images": least_sure, "classes": np.array([3, 8]), "confidence": np.array([0.3, 0.4])}
+    least_confident = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 1), dtype=np.uint8)
+    unsure = {
+        "images": least_confident,
+        "classes": np.array([3, 8]),
+        "confidence": np.array([0.3, 0.4]),
+    }
     write_arrays(root / "plots/unsure.npz", **unsure)
 
 

@@ -84,10 +84,10 @@ def _installed(name: str) -> Distribution | None:
 def _component(name: str) -> dict[str, Any]:
     found = distribution(name)
     address = f"pkg:pypi/{name}@{found.version}"
-    told = (
+    licences = (
         found.metadata[key] for key in ("License-Expression", "License") if key in found.metadata
     )
-    licence = next(told, "")
+    licence = next(licences, "")
     return {
         "type": "library",
         "bom-ref": address,

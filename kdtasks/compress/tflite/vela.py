@@ -59,7 +59,7 @@ def _compile(name: str, part: bytes, accelerator: str) -> TargetSegment:
     return read_estimate(done.stdout, table)
 
 
-def read_estimate(told: str, table: str) -> TargetSegment:
+def read_estimate(printed: str, table: str) -> TargetSegment:
     """Read what Vela printed, and the table of one line that it wrote.
 
     Raises:
@@ -67,12 +67,12 @@ def read_estimate(told: str, table: str) -> TargetSegment:
     """
     fallbacks = tuple(
         Fallback(operator, tensor, " ".join(reason.split()))
-        for operator, tensor, reason in _WARNING.findall(told)
+        for operator, tensor, reason in _WARNING.findall(printed)
     )
     with explained(
         BundleError, "Vela's output is not as known", "install 5.2", KeyError, ValueError
     ):
-        counts = {kind: int(number) for kind, number in _COUNT.findall(told)}
+        counts = {kind: int(number) for kind, number in _COUNT.findall(printed)}
         (row,) = csv.DictReader(table.splitlines())
         sram, dram, on_chip, off_chip = (
             round(float(row[f"{memory}_memory_used"]) * 1024)  # KiB in the table

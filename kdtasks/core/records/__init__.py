@@ -20,7 +20,9 @@ class Part(BaseModel):
     JSON has none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
 
     def present(self) -> dict[str, Any]:
         """The values by key, without those that are absent; parts stay parts."""

@@ -65,7 +65,7 @@ class Source(Section):
     name: str
 
     @property
-    def answered(self) -> tuple[str, ...]:
+    def teacher_labelled(self) -> tuple[str, ...]:
         """Splits whose images have no label: the teacher's answers stand in their place."""
         return ()
 

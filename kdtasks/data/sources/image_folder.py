@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kdtasks.core.errors import did_you_mean
 from kdtasks.core.records.data import Problem
-from kdtasks.data.class_names import ClassOrder, in_order, wanted_classes
+from kdtasks.data.class_names import ClassOrder, configured_classes, order_classes
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.given_splits import Divided, divide
 from kdtasks.data.layouts import ClassFolder, Nesting, class_folders, find_layout
@@ -63,7 +63,7 @@ class ImageFolder(Source):
     def class_names(self, folder: Path) -> tuple[str, ...]:
         found = self._found(folder)
         there = {each.name for each in found.folders if any(files_below(each.path))}
-        return in_order(there, wanted_classes(self.classes, folder))
+        return order_classes(there, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the files of the class folders.
@@ -71,7 +71,7 @@ class ImageFolder(Source):
         Raises:
             DatasetError: the folder is missing, there are no classes in it, or two that look alike.
         """
-        found, wanted = self._found(folder), wanted_classes(self.classes, folder)
+        found, configured = self._found(folder), configured_classes(self.classes, folder)
         yield from found.problems
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
         seen: set[str] = set()
@@ -80,7 +80,7 @@ class ImageFolder(Source):
             if not files:
                 yield Problem(place, "an empty class folder")
             elif each.name not in numbers:
-                hint = did_you_mean(each.name, wanted or ())
+                hint = did_you_mean(each.name, configured or ())
                 yield Problem(place, f"no class that source.classes names{hint}")
                 continue
             for path in files:
@@ -91,7 +91,7 @@ class ImageFolder(Source):
                 seen.add(name)
                 yield Item(name, path, numbers[each.name], split)
         if not isinstance(self.classes, str):
-            for name in set(wanted or ()) - {each.name for each in found.folders}:
+            for name in set(configured or ()) - {each.name for each in found.folders}:
                 yield Problem(f"class {name}", "in source.classes, but there is no such folder")
 
     def layout_found(self, folder: Path) -> Sequence[str]:

@@ -113,7 +113,7 @@ def _flat(description: NetworkDescription) -> dict[str, Any]:
     return flat
 
 
-def start_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
+def initial_weights_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
     """The saved network that a seed starts from; None, for random weights, in an empty folder.
 
     Hidden entries do not count, nor do files that `student.model` may name.

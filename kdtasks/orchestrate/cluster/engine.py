@@ -90,6 +90,7 @@ class ClusterEngine(SweepEngine[PointResult]):
             job.clone,
             job.point.text,
             job.stages,
+            job.point.params.runtime,
             self._threads[name],
             self._neighbours,
             plan.tree,

@@ -77,7 +77,7 @@ def inspect_images(images: Path, masks: Path | None, task: str | None) -> Images
         DatasetError: there is nothing to learn from, and why.
     """
     proposal = find_source(images, masks, task)
-    source, folder = proposal.in_place()
+    source, folder = proposal.with_links_resolved()
     notes = [*source.layout_found(folder), *proposal.notes]
     found = list(source.items(folder))
     items = [one for one in found if isinstance(one, Item)]

@@ -214,7 +214,7 @@ def plan_search(project: Path, given: Mapping[str, float | str | None]) -> Searc
             f"max_accuracy_drop alone; give one of {', '.join(COSTS)} there, or on the command "
             "line as --max-size-kb 20"
         )
-    if "validation" in params.data.source.answered:
+    if "validation" in params.data.source.teacher_labelled:
         raise SweepError(
             f"search.max_accuracy_drop is {limits.max_accuracy_drop}, and no validation image has "
             "a label to know the accuracy by; list variants in compress.variants and choose by "

@@ -152,7 +152,7 @@ class Scales:
             num_classes=self._dataset.num_classes,
             exits=student.exits,
             heads=student.heads,
-            layers=student.model.read(self._project / student.start),
+            layers=student.model.read_layers(self._project / student.start),
         )
 
     def _convert(self, network: BuiltModel, *, raw_pixels: bool) -> bytes:

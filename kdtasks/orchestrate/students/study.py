@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.reproducibility import generator
-from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.files import target_files
 from kdtasks.learn.training.checkpoint import files_hash
 from kdtasks.orchestrate.students.footprint import Footprint
 from kdtasks.orchestrate.students.places import Size
@@ -107,7 +107,7 @@ class StudentSearch:
             path
             for place in self.places.values()
             for paths in [ProjectPaths(place)]
-            for path in (paths.dataset, paths.labelled, *answer_files(paths.targets))
+            for path in (paths.dataset, paths.labelled, *target_files(paths.targets))
         ]
         trained = {label: trained_with(self.students[label].params) for label in self.students}
         digest = short_digest([trained, files_hash(files), self.order, self.seed])

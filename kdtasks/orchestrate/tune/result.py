@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from kdtasks.core.errors import TuneError
 from kdtasks.core.files import write_json, write_text
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.learn.networks.saved import start_of
+from kdtasks.learn.networks.saved import initial_weights_of
 from kdtasks.orchestrate.sweep.grid import short_digest, value_text, with_settings
 from kdtasks.orchestrate.tune.space import KEYS, settings_of
 from kdtasks.orchestrate.tune.study import Tuning, best_of, done, ending, trained_with
@@ -94,7 +94,7 @@ def apply_found(project: Path) -> list[str]:
     before = settings_of(params, settings)
     changed = {key: value for key, value in settings.items() if before[key] != value}
     for seed in settings["seeds"]:
-        start_of(Path(params.student.start), seed, project)
+        initial_weights_of(Path(params.student.start), seed, project)
     if changed:
         text = paths.params.read_text(encoding="utf-8")
         is_ours = text == render_params(params)  # else comments of somebody's own are kept

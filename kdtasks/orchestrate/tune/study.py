@@ -21,7 +21,7 @@ from kdtasks.core.errors import TrainingError, TuneError
 from kdtasks.core.locks import locked_if_free
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.reproducibility import generator, pin_process
-from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.files import target_files
 from kdtasks.learn.training.checkpoint import files_hash
 from kdtasks.orchestrate.sweep.grid import short_digest
 from kdtasks.orchestrate.tune.space import ARMS, Space, present, with_values
@@ -59,7 +59,7 @@ class Tuning:
     def studies(self) -> dict[str, Study]:
         """The trials so far of either student, with these settings, files, spaces and seed."""
         paths = ProjectPaths(self.project)
-        files = files_hash([paths.dataset, paths.labelled, *answer_files(paths.targets)])
+        files = files_hash([paths.dataset, paths.labelled, *target_files(paths.targets)])
         described = {
             name: {key: distribution_to_json(each) for key, each in space.items()}
             for name, space in self.spaces.items()

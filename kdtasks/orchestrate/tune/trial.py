@@ -8,7 +8,7 @@ from optuna.exceptions import TrialPruned
 from optuna.trial import Trial
 
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.learn.arms import Arm, ArmPlanner, pace, train_arm
+from kdtasks.learn.arms import Arm, ArmPlanner, rate_and_epochs, train_arm
 from kdtasks.learn.schedules import History
 from kdtasks.learn.training.monitor import best_epoch
 from kdtasks.params import Params
@@ -40,7 +40,7 @@ def run_trial(
     metric = setup.metric
     online = params.targets.mode == "online"
     planner = ArmPlanner(paths, params.augmentation, setup.train, params.distill, online, seed)
-    _, epochs = pace(arm, params.student, params.distill)
+    _, epochs = rate_and_epochs(arm, params.student, params.distill)
     told = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
     def follow(history: History) -> None:

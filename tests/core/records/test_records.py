@@ -3,7 +3,6 @@
 import math
 import tempfile
 import types
-from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -65,10 +64,8 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
 
 def instances(kind: Any) -> st.SearchStrategy[Any]:
     """All records of a kind; what need not be there is left out at times."""
-    if is_dataclass(kind):
-        fields = dataclass(frozen=True)(kind).__pydantic_fields__
-    else:
-        fields = kind.model_fields
+    is_known = hasattr(kind, "__pydantic_fields__")  # models, and dataclasses of pydantic
+    fields = (kind if is_known else dataclass(frozen=True)(kind)).__pydantic_fields__
     required = {name: values(of.annotation) for name, of in fields.items() if of.is_required()}
     optional = {name: values(of.annotation) for name, of in fields.items() if not of.is_required()}
     return st.fixed_dictionaries(required, optional=optional).map(lambda found: kind(**found))

@@ -12,7 +12,7 @@ import pytest
 
 from kdtasks.core.reproducibility import generator
 from kdtasks.data.stacked_rows import StackedRows
-from kdtasks.learn.augmentations import Augmentation, Motion
+from kdtasks.learn.augmentations import Affine, Augmentation
 from kdtasks.learn.augmentations.cutmix import CutMix
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.mixup import Mixup
@@ -23,13 +23,13 @@ from kdtasks.learn.augmentations.zoom import Zoom
 from kdtasks.learn.training.examples import TrainingExamples
 from kdtasks.learn.training.views import (
     AugmentationParams,
+    apply_transforms,
     count_views,
     draw_transforms,
     draw_view,
     draw_views,
     labels_of,
     mix,
-    move,
 )
 
 DRAW = np.random.default_rng(0)
@@ -81,7 +81,7 @@ def test_a_view_drawn_in_batches_is_that_of_all_images_at_once(tmp_path: Path, m
         np.load(tmp_path / "images.npy", mmap_mode="r"), labels, view=2, augmentation=augmentation
     )
     transforms = draw_transforms(images.shape[:3], generator("views", 5, 2), augmentation)
-    whole = move(images, labels, transforms)
+    whole = apply_transforms(images, labels, transforms)
     order = generator("views in batches", 5, 2).permutation(1100)
     batches = {number: order[number * 512 :][:512] for number in range(3)}
     mix(*whole, batches, augmentation, "views", (5, 2))
@@ -155,10 +155,10 @@ def test_labels_of_images_stay():
 
 
 def test_without_augmentation_there_is_one_view():
-    still = AugmentationParams(views=5)
-    assert count_views(still) == 1
+    identity = AugmentationParams(views=5)
+    assert count_views(identity) == 1
     assert count_views(ALL) == 3
-    images, _ = draw_views(IMAGES, LABELS, still)
+    images, _ = draw_views(IMAGES, LABELS, identity)
     np.testing.assert_array_equal(images, IMAGES[np.newaxis])
 
 
@@ -194,8 +194,8 @@ def test_a_shift_is_a_share_of_either_side():
 
 def test_a_rotation_turns_about_the_centre_and_is_bounded():
     turns = AugmentationParams(views=2, transforms=(Rotation(degrees=30.0),))
-    still, _ = draw_view(dots(8, 8), np.zeros(200, np.int32), view=1, augmentation=turns)
-    assert np.abs(centres(still) - 8).max() < 0.05
+    identity, _ = draw_view(dots(8, 8), np.zeros(200, np.int32), view=1, augmentation=turns)
+    assert np.abs(centres(identity) - 8).max() < 0.05
     moved, _ = draw_view(dots(8, 13), np.zeros(200, np.int32), view=1, augmentation=turns)
     offset = centres(moved) - 8
     assert np.hypot(*offset.T) == pytest.approx(np.full(200, 5.0), abs=0.35)
@@ -238,12 +238,12 @@ def test_masks_get_no_label_that_was_not_there():
     np.testing.assert_array_equal(moved[0], masks)
 
 
-def drawn(transforms: tuple[Augmentation, ...], monkeypatch: pytest.MonkeyPatch) -> Motion:
+def drawn(transforms: tuple[Augmentation, ...], monkeypatch: pytest.MonkeyPatch) -> Affine:
     """What is drawn for 50 images of 9×12 pixels."""
-    found: list[Motion] = []
+    found: list[Affine] = []
     augmentation = AugmentationParams(transforms=transforms)
     with monkeypatch.context() as patch:
-        patch.setattr(Motion, "transforms", lambda motion, size: found.append(motion))
+        patch.setattr(Affine, "transforms", lambda affine, size: found.append(affine))
         draw_transforms((50, 9, 12), generator("views", 3, 1), augmentation)
     return found[0]
 
@@ -260,8 +260,8 @@ def test_numbers_are_drawn_in_the_order_in_which_they_always_were(
     transforms: tuple[Augmentation, ...], checksum: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Targets, and so weights, change with every number that is drawn."""
-    motion = dataclasses.astuple(drawn(transforms, monkeypatch))[:5]  # no flip, no stretch
-    content = (np.stack(motion) + 0.0).tobytes()  # without the sign of zeros
+    affine = dataclasses.astuple(drawn(transforms, monkeypatch))[:5]  # no flip, no stretch
+    content = (np.stack(affine) + 0.0).tobytes()  # without the sign of zeros
     assert hashlib.sha256(content).hexdigest()[:16] == checksum
 
 
@@ -290,9 +290,9 @@ EXTENSION = '''
         order: ClassVar[int] = 50
         name: Literal["half_turn"] = "half_turn"
 
-        def draw(self, rng, count, size, motion):
+        def draw(self, rng, count, size, affine):
             rng.random(count)
-            return replace(motion, angle=motion.angle + np.pi)
+            return replace(affine, angle=affine.angle + np.pi)
 
 
     @augmentations.register
