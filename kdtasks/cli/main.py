@@ -74,8 +74,8 @@ def _what_is_missing(module: str) -> str:
     return f"module {module} is missing; this command needs pip install 'kdtasks[pipeline]'"
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(show: bool) -> None:
+    if show:
         typer.echo(f"kdtasks {__version__}")
         raise typer.Exit()
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from kdtasks.cli.output import interruptible, json_alone, print_table
+from kdtasks.cli.output import interruptible, json_output, print_table
 from kdtasks.cli.run import run_pipeline
 from kdtasks.core.errors import SweepError
 from kdtasks.core.text import percent, quantity
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.execute import RunOptions
-from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.orchestrate.runner.lines import LineOutput
 from kdtasks.orchestrate.search.summary import FOLDER, limits_text
 from kdtasks.orchestrate.students.footprint import Footprint, Scales
 from kdtasks.orchestrate.students.places import NEEDED, make_places
@@ -49,13 +49,13 @@ def run_students(
         typer.Exit: with status 130, it was stopped by Ctrl-C, SIGTERM or SIGHUP.
         SweepError: no student is within the limits, or another search is running.
     """
-    output = LastingOutput()
+    output = LineOutput()
     check_space(params, project)
     students, left_out = list_students(params)
-    with json_alone(as_json) as told:
+    with json_output(as_json) as emit:
         if dry_run:
             output.print("\n".join([*students, *(f"{k}: {why}" for k, why in left_out.items())]))
-            told([*students])
+            emit([*students])
             return 0
         if status := run_pipeline(project, RunOptions(NEEDED)):
             return status
@@ -65,12 +65,12 @@ def run_students(
             summary = _searched(search, left_out | broken, output)
             _print(summary, output)
             output.print(f"search: {write_page(out or project / FOLDER, summary)}")
-            told(summary)
+            emit(summary)
     return 0
 
 
 def _weighed(
-    project: Path, params: Params, students: dict[str, Student], output: LastingOutput
+    project: Path, params: Params, students: dict[str, Student], output: LineOutput
 ) -> tuple[StudentSearch, dict[str, str]]:
     """Keep the students that are within the limits; and why others are not."""
     prepare_process(params)
@@ -102,9 +102,9 @@ def _weighed(
 
 
 def _searched(
-    search: StudentSearch, left_out: dict[str, str], output: LastingOutput
+    search: StudentSearch, left_out: dict[str, str], output: LineOutput
 ) -> dict[str, Any]:
-    def tell(third: str, student: Student, seed: int, trial: FrozenTrial) -> None:
+    def print_trial(third: str, student: Student, seed: int, trial: FrozenTrial) -> None:
         ended = ending(trial)
         if trial.state is TrialState.COMPLETE:
             ended = percent(trial.value)
@@ -114,13 +114,13 @@ def _searched(
         output.print(f"{third}: {student.label}, seed {seed}: {ended}")
 
     try:
-        is_whole = run_search(search, tell, search.params.search.minutes)
+        is_whole = run_search(search, print_trial, search.params.search.minutes)
     finally:
         keep_experiments(search)
     return summarise(search, left_out, is_whole=is_whole)
 
 
-def _print(summary: dict[str, Any], output: LastingOutput) -> None:
+def _print(summary: dict[str, Any], output: LineOutput) -> None:
     columns = headings(summary["metric"])
     print_table(
         [list(row.values()) for row in rows(summary)],

@@ -18,8 +18,8 @@ from kdtasks.core.errors import ProjectError, StageError, did_you_mean
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.folders import broken
 from kdtasks.orchestrate.runner.graph import StageNode
-from kdtasks.orchestrate.runner.memory import CODE
 from kdtasks.orchestrate.runner.stamps import Watched
+from kdtasks.orchestrate.runner.unchanged import CODE
 
 if TYPE_CHECKING:
     from dvc.output import Output

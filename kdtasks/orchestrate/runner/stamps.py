@@ -56,7 +56,7 @@ def take_snapshot(watched: Watched) -> Snapshot:
     return Snapshot(seen.hexdigest(), begun, newest)
 
 
-def disguised(watched: Watched, since_ns: int) -> Iterator[str]:
+def backdated(watched: Watched, since_ns: int) -> Iterator[str]:
     """Files that changed after a moment and claim to be older, which DVC would believe."""
     for path, facts in stamps(watched):
         if facts and len(facts) > 1 and facts[-2] <= since_ns < facts[-1]:

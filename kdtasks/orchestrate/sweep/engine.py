@@ -12,7 +12,7 @@ from kdtasks.core.locks import locked_if_free
 from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian
 from kdtasks.orchestrate.processes import run_streamed, uninterrupted
 from kdtasks.orchestrate.project.clone import clone_mark, make_clone, remove_clone
-from kdtasks.orchestrate.project.git import bring_experiment, save_experiment
+from kdtasks.orchestrate.project.git import fetch_experiment, save_experiment
 from kdtasks.orchestrate.project.project import Start, child_environment, start_cold
 from kdtasks.orchestrate.runner.files import first_failure, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, RunObserver, StageState
@@ -103,7 +103,7 @@ class SweepEngine(Generic[R]):
         result = self._read(job, place)
         save_experiment(place, name, job.stages, files=self.files, start=self._commands.words)
         with self._one_fetch:
-            commit = bring_experiment(plan.project, place, plan.tree.head, name)
+            commit = fetch_experiment(plan.project, place, plan.tree.head, name)
         keep_result(result_path(plan.project, job.point), plan.inputs[name], result)
         self.results[name] = result
         return commit
