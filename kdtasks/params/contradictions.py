@@ -63,7 +63,7 @@ def _of_the_task(params: Any) -> Iterator[str]:
             f"train.class_balance is sampling, data.source {params.data.source.name}; a mask "
             "holds several classes, so images cannot be drawn by class: use weights"
         )
-    for mixing in params.augmentation.chosen(Mixing):
+    for mixing in params.augmentation.of_kind(Mixing):
         if task.per_pixel and not mixing.mixes_masks:
             yield (
                 f"augmentation.transforms holds {mixing.name}, data.source is "

@@ -73,18 +73,18 @@ def gain_figure(gain: Gain) -> str:
 
     def plot(axes: "Axes") -> None:
         rows = [f"seed {seed}" for seed in by_seed] + ["over seeds", "over images"]
-        points = list(range(len(rows), 0, -1))
+        heights = list(range(len(rows), 0, -1))
         axes.axvline(0, color=Colour.INK, linewidth=1)
         axes.scatter(
-            list(by_seed.values()), points[: len(by_seed)], s=26, color=Colour.DISTILL, zorder=3
+            list(by_seed.values()), heights[: len(by_seed)], s=26, color=Colour.DISTILL, zorder=3
         )
         for index, interval in zip(
-            points[-2:], (gain.interval, gain.bootstrap_interval), strict=True
+            heights[-2:], (gain.interval, gain.bootstrap_interval), strict=True
         ):
             if interval:
                 axes.plot([end * 100 for end in interval], [index, index], color=Colour.DISTILL)
             axes.scatter(gain.mean * 100, index, s=34, color=Colour.DISTILL, marker="D", zorder=3)
-        axes.set_yticks(points, rows)
+        axes.set_yticks(heights, rows)
         axes.set(ylim=(0.4, len(rows) + 0.6), xlabel="distilled less student alone, points")
         axes.tick_params(axis="y", length=0, labelcolor=Colour.INK)
         axes.grid(visible=False, axis="y")
