@@ -4,7 +4,7 @@ import atexit
 import gc
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Option
@@ -42,12 +42,23 @@ def main() -> None:
     is_debugging = DEBUG in sys.argv  # wherever it stands
     sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     try:
-        lazy_group(app, root)(prog_name="kdtasks")  # ends in SystemExit
+        status = lazy_group(app, root)(prog_name="kdtasks", standalone_mode=False)
     except Exception as error:
-        if is_debugging:
+        refused = hasattr(error, "format_message")  # by Typer, whose errors have no public base
+        if is_debugging and not refused:
             raise
-        typer.echo(f"error: {_in_one_line(error)}", err=True)
-        raise SystemExit(Status.FAILED) from None
+        if told := _of_usage(error) if refused else _in_one_line(error):
+            typer.echo(f"error: {told}", err=True)
+        status = Status.USAGE if refused else Status.FAILED
+    raise SystemExit(status)
+
+
+def _of_usage(error: Any) -> str:
+    """What is wrong with the words, on one line; nothing where help has been printed for none."""
+    told = " ".join(error.format_message().replace("Value error, ", "").split())  # pydantic's
+    ending = "" if told.endswith((".", "?")) else "."
+    path = error.ctx.command_path if error.ctx else "kdtasks"
+    return f"{told[0].lower()}{told[1:]}{ending} See `{path} --help`" if told else ""
 
 
 def _in_one_line(error: Exception) -> str:

@@ -1,7 +1,6 @@
 """Search for a student: measure, train the promising, show the front of accuracy and cost."""
 
 from pathlib import Path
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -15,6 +14,7 @@ from kdtasks.orchestrate.runner.lines import LineOutput
 from kdtasks.orchestrate.search.summary import FOLDER, limits_text
 from kdtasks.orchestrate.students.footprint import Footprint, Scales
 from kdtasks.orchestrate.students.places import NEEDED, make_places
+from kdtasks.orchestrate.students.record import StudentSearchSummary
 from kdtasks.orchestrate.students.space import Student, check_space, list_students
 from kdtasks.orchestrate.students.study import StudentSearch, run_search
 from kdtasks.orchestrate.students.summary import (
@@ -65,7 +65,7 @@ def run_students(
             summary = _searched(search, left_out | broken, output)
             _print(summary, output)
             output.print(f"search: {write_page(out or project / FOLDER, summary)}")
-            emit(summary)
+            emit(summary.content())
     return 0
 
 
@@ -103,7 +103,7 @@ def _weighed(
 
 def _searched(
     search: StudentSearch, left_out: dict[str, str], output: LineOutput
-) -> dict[str, Any]:
+) -> StudentSearchSummary:
     def print_trial(third: str, student: Student, seed: int, trial: FrozenTrial) -> None:
         ended = ending(trial)
         if trial.state is TrialState.COMPLETE:
@@ -120,14 +120,14 @@ def _searched(
     return summarise(search, left_out, is_whole=is_whole)
 
 
-def _print(summary: dict[str, Any], output: LineOutput) -> None:
-    columns = headings(summary["metric"])
+def _print(summary: StudentSearchSummary, output: LineOutput) -> None:
+    columns = headings(summary.metric)
     print_table(
         [list(row.values()) for row in rows(summary)],
         list(columns.values()),
         right=[text for name, text in columns.items() if name not in ("trial", "front")],
     )
-    lines = [summary["sentence"]]
-    if summary["adopt"]:
-        lines.append(f"to use it: {', '.join(summary['adopt'])}; then kdtasks run")
+    lines = [summary.sentence]
+    if summary.adopt:
+        lines.append(f"to use it: {', '.join(summary.adopt)}; then kdtasks run")
     output.print("\n".join(lines))

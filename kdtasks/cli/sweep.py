@@ -14,6 +14,7 @@ from kdtasks.orchestrate.sweep.page import command_line, default_folder, write_p
 from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.summary import (
+    COLUMNS,
     SweepProgress,
     headline,
     introduction,
@@ -71,13 +72,13 @@ def run_sweep(
                 end = execute(plan, SweepProgress(plan, logs))
             summary = summarise(plan, end)
             rows = table_rows(summary)
-            right = [heading for heading in rows[0] if heading not in ("point", "verdict")]
+            right = [heading for heading in COLUMNS if heading not in ("point", "verdict")]
             styles = [STYLES.get(row["verdict"].partition(" ")[0].strip(",;:"), "") for row in rows]
             cells = [list(row.values()) for row in rows]
-            print_table(cells, list(rows[0]), right=right, styles=styles)
+            print_table(cells, COLUMNS, right=right, styles=styles)
             page = write_page(out or default_folder(plan), plan.grid, options, summary)
         LineOutput().print(f"{headline(summary)}\nsweep: {page}")
-        emit(summary)
+        emit(summary.content())
     return 0 if end.is_complete else Status.FAILED
 
 

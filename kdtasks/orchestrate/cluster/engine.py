@@ -90,6 +90,7 @@ class ClusterEngine(SweepEngine[PointResult]):
             job.clone,
             job.point.text,
             job.stages,
+            job.point.params.runtime,
             self._threads[name],
             self._neighbours,
             plan.tree,
@@ -122,7 +123,7 @@ class ClusterEngine(SweepEngine[PointResult]):
             return ""
         # of its own stages, wherever it began, and of those that it shares
         ran_on = set().union(*(self._processors[it] for it in self._needs(name)))
-        result = work_result.result._replace(processors=tuple(sorted(ran_on)))
+        result = work_result.result.model_copy(update={"processors": tuple(sorted(ran_on))})
         with self._one_fetch, TemporaryDirectory() as folder:
             bundle = Path(folder) / "bundle"
             bundle.write_bytes(work_result.experiment)

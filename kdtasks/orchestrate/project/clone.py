@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.orchestrate.project.git import WorkingTree, git, paths, try_git
+from kdtasks.orchestrate.project.git import WorkingTree, git, paths
 from kdtasks.orchestrate.project.lockfile import Lock, overlaps, sources
 
 KEPT_SECTIONS = ("parsing", "hydra", "feature")  # settings that say how dvc.yaml is read
@@ -125,8 +125,6 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
     # objects stay in the project's repository, so this takes no time and no space
     git(tree.project, "clone", "--quiet", "--shared", "--no-tags", str(tree.top), str(partial))
     git(partial, "checkout", "--quiet", "--detach", tree.head)
-    for key, default in (("user.name", "kdtasks"), ("user.email", "kdtasks@localhost")):
-        git(partial, "config", key, try_git(tree.project, "config", "--get", key) or default)
     for name in tree.removed:
         (inside / name).unlink(missing_ok=True)
     for name in tree.changed:

@@ -91,7 +91,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 class Remote:
-    """The default remote of a repository, with its run-cache."""
+    """The default remote of a repository, with its run-cache; outputs may have another."""
 
     def __init__(self, repo: "Repo", reason: str) -> None:
         """Find it in the settings; it need not answer.
@@ -140,15 +140,15 @@ class Remote:
             entry = cache._load(stage)
             if not entry:
                 return
-            outputs = cache._create_stage(entry, wdir=stage.wdir)
+            outputs = self._outputs(entry, stage)
             try:
                 self._move(self._repo.cloud.pull, outputs)
             except DvcException:  # a folder's listing did not come
                 self._listing(self._odb.path)
             if outputs.outs_cached():
                 return
-            contents = self._repo.cloud.get_remote_odb()
             for out in outputs.outs:
+                contents = self._repo.cloud.get_remote_odb(out.remote)
                 try:
                     contents.fs.info(contents.oid_to_path(out.hash_info.value))
                 except FileNotFoundError:
@@ -166,7 +166,7 @@ class Remote:
             key = _get_stage_hash(stage)
             entry, path = cache._load_cache(key, value), cache._get_cache_path(key, value)
         if entry:  # which names what is not in the cache otherwise, such as metrics in git
-            outputs = cache._create_stage(entry, wdir=stage.wdir)
+            outputs = self._outputs(entry, stage)
 
         def attempt() -> None:
             self._move(self._repo.cloud.push, outputs)
@@ -174,6 +174,14 @@ class Remote:
                 self._odb.fs.put_file(path, self._there(path))
 
         retry_while_unreachable(attempt, is_cancelled)
+
+    def _outputs(self, entry: dict[str, Any], stage: "Stage") -> "Stage":
+        """What an entry of the run-cache names, each output with its own remote of dvc.yaml."""
+        found = self._repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+        remotes = {out.fs_path: out.remote for out in stage.outs}
+        for out in found.outs:
+            out.remote = remotes[out.fs_path]
+        return found
 
     def _fetch_entries(self, folder: str) -> None:
         local = self._repo.cache.legacy
@@ -198,8 +206,8 @@ class Remote:
         return str(self._odb.fs.join(self._odb.path, *parts))
 
     def _move(self, move: Callable[..., Any], stage: "Stage") -> None:
-        self._odb.fs.fs.invalidate_cache()
-        for contents in stage.get_used_objs().values():
-            if failed := move(contents).failed:
+        for odb, contents in stage.get_used_objs().items():
+            (odb or self._odb).fs.fs.invalidate_cache()
+            if failed := move(contents, odb=odb).failed:
                 self._listing(self._odb.path)  # raises the reason, where there still is one
                 raise OSError(f"{len(failed)} of the outputs did not get through")

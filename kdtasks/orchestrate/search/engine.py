@@ -1,8 +1,9 @@
 """The sweep's engine, with a decision before every trial: try it, or skip it and say why."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kdtasks.core.errors import SweepError
 from kdtasks.core.events import StageEvent, tail
@@ -152,7 +153,9 @@ class SearchEngine(SweepEngine[TrialResult]):
     def _read(self, job: Job, place: Path) -> TrialResult:
         result = super()._read(job, place)
         seconds = round(time.monotonic() - self._begun, 1)
-        result = result._replace(seconds=seconds, cached=not _has_compressed(place))
+        result = result.model_copy(
+            update={"seconds": seconds, "cached": not _has_compressed(place)}
+        )
         write_json(place / METRICS, metrics(result))
         return result
 
@@ -181,7 +184,7 @@ class SearchPlan(NamedTuple):
         return self.sweep.points[0].params.metric.name
 
 
-def searched_params(project: Path, given: dict[str, Any]) -> Params:
+def searched_params(project: Path, given: Mapping[str, float | str | None]) -> Params:
     """The project's params; limits that are given override those of `search`.
 
     Raises:
@@ -192,7 +195,7 @@ def searched_params(project: Path, given: dict[str, Any]) -> Params:
     return parse_params(content, source="kdtasks search")
 
 
-def plan_search(project: Path, given: dict[str, Any]) -> SearchPlan:
+def plan_search(project: Path, given: Mapping[str, float | str | None]) -> SearchPlan:
     """Validate the limits and every trial, and find out what there is to do. Nothing runs.
 
     Args:

@@ -1,7 +1,7 @@
 """What a teacher is worth in labels: two learning curves, and what one reads off the other."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -75,11 +75,6 @@ def label_curves(
             worth = _worth([results[name] for name in names], confidence)
             curves.append(LabelCurve(title=title, points=names, worth=worth))
     return curves
-
-
-def curves_of(summary: Mapping[str, Any]) -> list[LabelCurve]:
-    """Take the curves out of the content of sweep.json."""
-    return [LabelCurve.model_validate(curve, strict=False) for curve in summary["label_curves"]]
 
 
 def _worth(results: Sequence[PointResult], confidence: float) -> tuple[LabelWorth, ...]:

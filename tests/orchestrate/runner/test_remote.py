@@ -13,6 +13,7 @@ from dvc.data_cloud import DataCloud
 from dvc.exceptions import DvcException
 from dvc_data.hashfile.transfer import TransferResult
 from fsspec.exceptions import FSTimeoutError
+from ruamel.yaml import YAML
 
 from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner import remote
@@ -81,6 +82,30 @@ def test_outputs_of_earlier_inputs_are_not_those_of_new_ones(shared: Path, run: 
     (shared / "source").write_text("other", encoding="utf-8")
     assert run(stages=BEGINNING, pull=True) == [COMPLETED] * 2
     assert (shared / "out" / "first" / "text").read_text(encoding="utf-8") == "out/firstother"
+
+
+def test_an_output_goes_to_the_remote_that_it_names(shared: Path, run: Run, tmp_path: Path):
+    with (shared / ".dvc" / "config").open("a", encoding="utf-8") as file:
+        file.write(f"['remote \"private\"']\n    url = {tmp_path}/private\n")
+    described = YAML().load(shared / "dvc.yaml")
+    described["stages"]["first"]["outs"] = [{"out/first": {"remote": "private"}}]
+    YAML().dump(described, shared / "dvc.yaml")
+    assert run(stages=BEGINNING, push=True) == [COMPLETED] * 2
+
+    def stored(name: str) -> set[str]:
+        return {
+            path.read_text()
+            for path in (tmp_path / name / "files").rglob("*[!.dir]")
+            if path.is_file()
+        }
+
+    text = (shared / "out" / "first" / "text").read_text()
+    assert text in stored("private") - stored("r")
+    lose(shared)
+    assert run(stages=BEGINNING, pull=True) == [PULLED] * 2
+    shutil.rmtree(tmp_path / "private")
+    lose(shared)
+    assert run(stages=BEGINNING, pull=True)[0] == COMPLETED
 
 
 def test_what_is_gone_from_the_remote_runs_again(shared: Path, run: Run, tmp_path: Path):
