@@ -13,7 +13,7 @@ from kdtasks.orchestrate.runner.execute import RunOptions
 from kdtasks.orchestrate.runner.lines import LineOutput
 from kdtasks.orchestrate.search.summary import FOLDER, limits_text
 from kdtasks.orchestrate.students.footprint import Footprint, Scales
-from kdtasks.orchestrate.students.places import NEEDED, make_places
+from kdtasks.orchestrate.students.projects import NEEDED, make_projects
 from kdtasks.orchestrate.students.record import StudentSearchSummary
 from kdtasks.orchestrate.students.space import Student, check_space, list_students
 from kdtasks.orchestrate.students.study import StudentSearch, run_search
@@ -97,8 +97,8 @@ def _weighed(
         )
     sizes = [student.image_size for student in within.values()]
     own = (None, params.data.image_size, scales.image_size)
-    places = make_places(project, own, sizes, output.print)
-    return StudentSearch(project, params, within, footprints, places), broken
+    projects = make_projects(project, own, sizes, output.print)
+    return StudentSearch(project, params, within, footprints, projects), broken
 
 
 def _searched(

@@ -100,7 +100,7 @@ class ClusterEngine(SweepEngine[PointResult]):
             job.point.params.seeds,
             job.point.params.metric.key,
         )
-        events = run_events(plan.place(name))
+        events = run_events(plan.project_folder(name))
         events.unlink(missing_ok=True)
 
         def on_message(message: dict[str, Any]) -> None:

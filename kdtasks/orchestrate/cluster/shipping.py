@@ -111,8 +111,8 @@ def unpack(
     """
     top = folder / _PROJECT
     cache = str(folder.parent / _CACHE)
-    place = project_in(top, tree)
-    copy = tree._replace(project=place, top=top)
+    project = project_in(top, tree)
+    copy = tree._replace(project=project, top=top)
     if top.is_dir():
         return copy, cache
     settings = {**shipped.settings, "cache": {"dir": cache}}
@@ -160,8 +160,8 @@ def _receive(repo: "Repo", digest: str, path: Path, is_cancelled: IsCancelled) -
     def attempt() -> None:
         _transfer(remote, cache, content)
         found = load(cache, content)
-        wanted = [it.value for _, _, it in found] if isinstance(found, Tree) else [digest]
-        if not all(map(cache.exists, wanted)):
+        hashes = [it.value for _, _, it in found] if isinstance(found, Tree) else [digest]
+        if not all(map(cache.exists, hashes)):
             raise OSError(f"not all of {path.name} came")
         checkout(str(path), LocalFileSystem(), found, cache, force=True, quiet=True)
 

@@ -200,8 +200,8 @@ def _found(images: InspectedImages, given: ProjectInputs) -> Iterator[str]:
 def _chosen(params: Params, content: dict[str, Any]) -> str:
     student, data, epochs = params.student.model, params.data, params.distill.epochs
     size = data.image_size or [content["data"]["source"]["patch_size"]] * 2
-    seen = f"{size[0]}×{size[1]}×{data.channels}"
+    image_form = f"{size[0]}×{size[1]}×{data.channels}"
     return (
-        f"the student: {student.name}, {seen}, {epochs} epochs, {len(params.seeds)} seeds; "
+        f"the student: {student.name}, {image_form}, {epochs} epochs, {len(params.seeds)} seeds; "
         "change it in params.yaml"
     )

@@ -150,14 +150,14 @@ def _teacher(
             "model": model | {"convolutions": 2, "dropout": 0.2},
             "epochs": 40,
         }
-    content, seen = dict(teacher.settings), dict(teacher.settings.get("input", {}))
+    content, image_form = dict(teacher.settings), dict(teacher.settings.get("input", {}))
     if not images.is_segmentation:
         if teacher.size and teacher.size != size:
-            seen["size"] = list(teacher.size)
+            image_form["size"] = list(teacher.size)
         if teacher.channels != channels:
-            seen["channels"] = teacher.channels
-    if seen:
-        content["input"] = seen
+            image_form["channels"] = teacher.channels
+    if image_form:
+        content["input"] = image_form
     return content
 
 
