@@ -109,7 +109,7 @@ class Requests(Attack):
     def _start(self, bundle: Path) -> int:
         logging.getLogger().addHandler(_Faults(self._faults))
         service = Service(load_release(bundle, threads=2), threads=2)
-        server = Server(make_application(service, most_bytes=MOST_BYTES), host="127.0.0.1", port=0)
+        server = Server(make_application(service, max_bytes=MOST_BYTES), host="127.0.0.1", port=0)
         server.start()
         return server.port
 

@@ -54,7 +54,7 @@ class Device:
         self.server = Server(
             make_application(
                 self.service,
-                most_bytes=settings.most_bytes,
+                max_bytes=settings.max_bytes,
                 prometheus=prometheus,
                 notes=lambda: {"device": settings.device, **self.agent.notes()},
             ),
@@ -65,7 +65,7 @@ class Device:
     def __enter__(self) -> "Device":
         """Load a first release, and begin to poll and to count; the server is the caller's."""
         try:
-            self._held.enter_context(self._state.held())
+            self._held.enter_context(self._state.locked())
             self.agent.begin()
         except BaseException:
             self.server.stop()

@@ -185,12 +185,12 @@ def _explain(error: ClientError, bucket: str, endpoint: str, key: str) -> StoreE
         return StoreConflictError(f"{key} was written by somebody else")
     if code in _MISSING:
         return StoreMissingError(f"{key} is not in s3://{bucket}")
-    told = f"{endpoint} answers {error.operation_name} in {bucket} with {code} ({message})"
+    message = f"{endpoint} answers {error.operation_name} in {bucket} with {code} ({message})"
     if advice := _ADVICE_BY_CODE.get(code):
-        return StoreError(f"{told}; {advice.format(time=datetime.now(UTC))}")
+        return StoreError(f"{message}; {advice.format(time=datetime.now(UTC))}")
     if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling"):
-        return StoreUnreachableError(f"{told}, several times; try again later")
-    return StoreError(told)
+        return StoreUnreachableError(f"{message}, several times; try again later")
+    return StoreError(message)
 
 
 def _short(error: Exception) -> str:

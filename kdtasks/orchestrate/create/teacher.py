@@ -21,7 +21,7 @@ from kdtasks.learn.teachers.interface import TeacherInterface, detect_interface
 from kdtasks.learn.teachers.judge import Judge
 from kdtasks.learn.teachers.network import format_of, network_in, open_network
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
-from kdtasks.orchestrate.create.images import Images, write_links
+from kdtasks.orchestrate.create.images import InspectedImages, write_links
 
 # Images that a teacher is asked about: more tell its scaling and order apart, and take longer.
 _ASKED, _ASKED_WHOLE, _EACH = 200, 12, 4
@@ -53,7 +53,7 @@ class InspectedTeacher(NamedTuple):
 
 def inspect_teacher(
     path: Path,
-    images: Images,
+    images: InspectedImages,
     *,
     size: tuple[int, int],
     channels: int,
@@ -74,9 +74,9 @@ def inspect_teacher(
     network = open_network(source)
     shape = network.input_shape
     if len(shape) != 3 or shape[2] not in (1, 3, None):
-        wanted = "×".join("any" if each is None else str(each) for each in shape)
+        taken = "×".join("any" if each is None else str(each) for each in shape)
         raise TeacherError(
-            f"{path} takes inputs of {wanted}, and a teacher takes images: height×width×channels, "
+            f"{path} takes inputs of {taken}, and a teacher takes images: height×width×channels, "
             "with 1 or 3 channels in the last place; export it again so"
         )
     own = (shape[0] or size[0], shape[1] or size[1])
@@ -138,7 +138,9 @@ def _fit(
 
 
 @contextmanager
-def _sample(images: Images, size: tuple[int, int], channels: int) -> Iterator[PreparedDataset]:
+def _sample(
+    images: InspectedImages, size: tuple[int, int], channels: int
+) -> Iterator[PreparedDataset]:
     """Prepare some of the images, at a teacher's size, as if all were of the validation split."""
     source, content = images.source, {"image_size": size}
     most = max(_ASKED, _EACH * len(images.class_names))
