@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from kdtasks.core.errors import TeacherError
-from kdtasks.learn.teachers import apart
+from kdtasks.learn.teachers import isolated
 
 SHAPE = (1, 1024, 1024, 3)
 
@@ -38,9 +38,11 @@ def test_a_very_long_litert_file_is_ended(tmp_path: Path, monkeypatch: pytest.Mo
     image = np.ones(SHAPE, np.float32)
     write_chain(tmp_path / "short.tflite", 3)
     write_chain(tmp_path / "long.tflite", 3000)
-    np.testing.assert_array_equal(apart.open_apart(tmp_path / "short.tflite").run(image)[0], -image)
-    monkeypatch.setattr(apart, "PATIENCE", 0.5)
-    monkeypatch.setattr(apart, "BYTES", 1e9)
-    opened = apart.open_apart(tmp_path / "long.tflite")
+    np.testing.assert_array_equal(
+        isolated.open_isolated(tmp_path / "short.tflite").run(image)[0], -image
+    )
+    monkeypatch.setattr(isolated, "PATIENCE", 0.5)
+    monkeypatch.setattr(isolated, "BYTES", 1e9)
+    opened = isolated.open_isolated(tmp_path / "long.tflite")
     with pytest.raises(TeacherError, match=r"did not answer 1 images within 0\.\d+ s of computing"):
         opened.run(image)
