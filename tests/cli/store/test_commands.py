@@ -119,7 +119,7 @@ def test_pull_without_a_network(kdtasks: Run, bundle: Bundle, tmp_path: Path):
     status, _, errors = kdtasks("pull", "letters", "--offline")
     assert (status, errors) == (
         1,
-        "error: the cache was asked for; letters was not pulled from there before\n",
+        "error: only the cache was used; letters was not pulled from there before\n",
     )
 
 
