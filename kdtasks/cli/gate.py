@@ -218,10 +218,10 @@ def telemetry_files(paths: Sequence[Path]) -> list[Path]:
 
 def _report_drift(project: Path, name: str, version: int, drift: Drift) -> None:
     if configured_server(project) is None:
-        typer.echo("no Prefect server is configured, so nobody was told", err=True)
+        typer.echo("no Prefect server is configured, so no event was sent", err=True)
         return
     # one that is configured and does not answer is an error: the drift must not go unheard
     with prefect_server(project, needed=True) as url:
         flow = import_flow(project, "drift")
         flow.tell_prefect(name, {"version": version, **drift._asdict()})
-        typer.echo(f"told the Prefect server at {url}", err=True)
+        typer.echo(f"sent an event to the Prefect server at {url}", err=True)

@@ -85,7 +85,7 @@ class CompressionError(Refused):
 
 
 class ExportError(KdTasksError):
-    """A model cannot be converted, or the converted file is not what was asked for."""
+    """A model cannot be converted, or the converted file is not as requested."""
 
 
 class BundleError(KdTasksError):
@@ -105,7 +105,7 @@ class StageError(KdTasksError):
 
 
 class TuneError(KdTasksError):
-    """Settings cannot be tuned as asked for, or nothing was found that could be applied."""
+    """Settings cannot be tuned as requested, or nothing was found that could be applied."""
 
 
 class SweepError(KdTasksError):

@@ -130,7 +130,7 @@ def disk_problem(error: OSError, where: Path | None = None) -> str:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many files are open; raise the limit (`ulimit -n 4096`) and run it again"
     if error.errno == errno.ENOENT:
-        return f"{name} is not there; what writes it comes first, or the path is wrong"
+        return f"{name} does not exist; what writes it comes first, or the path is wrong"
     return f"{name}: {error.strerror or shortened(str(error))}"
 
 

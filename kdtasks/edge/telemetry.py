@@ -171,7 +171,7 @@ def _objects(where: str, text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _problems(content: Any) -> Iterator[str]:
-    """What makes a JSON object no summary; only the first is to be asked for."""
+    """What makes a JSON object no summary; callers read only the first."""
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         yield (
             f"is no summary of format_version {FORMAT_VERSION}; one was expected, with "

@@ -96,7 +96,7 @@ def _worth(statistics: Statistics) -> str:
     gain = known(statistics.gain)
     if gain is None:
         reason = getattr(statistics.gain, "refused", "")
-        return f"Whether distillation was worth it cannot be told: {reason}."
+        return f"Whether distillation was worth it is unknown: {reason}."
     metric, rows = metric_on("test", statistics), statistics.rows or 0
     interval = (
         f" ({statistics.confidence * 100:g}{text.SPACE}% interval "

@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class RejectedVersion(NamedTuple):
-    """A version that this device has taken back, and why."""
+    """A version that this device has rejected, and why."""
 
     identity: str
     number: int
@@ -169,9 +169,11 @@ class Agent(Worker):
         self.rejected = rejected
         serving = self._service.release
         _log.error(
-            "version %d was taken back (%s); %s",
+            "version %d was rejected (%s); %s",
             rejected.number,
             rejected.reason,
-            f"version {serving.number} goes on" if serving else "the version before serves, if any",
+            f"version {serving.number} stays in service"
+            if serving
+            else "the version before serves, if any",
         )
         self._sender.report_rejected(rejected.to_json(), serving)

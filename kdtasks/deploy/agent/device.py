@@ -49,7 +49,7 @@ class Device:
         follow("kdtasks_telemetry_sent", "Batches that the store has.", lambda: spool.sent)
         follow("kdtasks_telemetry_dropped", "Batches lost for want of room.", lambda: spool.dropped)
         follow("kdtasks_telemetry_waiting", "Batches on the disk.", lambda: len(spool.waiting()))
-        rejected = "Whether the version that is asked for was taken back."
+        rejected = "Whether the version that is asked for was rejected."
         follow("kdtasks_model_rejected", rejected, lambda: agent.rejected is not None)
         self.server = Server(
             make_application(

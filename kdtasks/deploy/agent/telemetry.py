@@ -105,7 +105,7 @@ class TelemetrySender(Worker):
             self.exits[answer.prediction.exit_index] += 1
 
     def report_rejected(self, rejected: dict[str, Any], serving: Release | None) -> None:
-        """Say in the next batch that a version was taken back."""
+        """Say in the next batch that a version was rejected."""
         with self._lock:
             self._news = rejected
             if serving and serving not in self._counters:

@@ -84,7 +84,7 @@ class Puller:
         """
         with self.cache.in_use():
             alias: FoundAlias | None = None
-            unreachable = "the cache was asked for" if is_offline else None
+            unreachable = "only the cache was used" if is_offline else None
             if not is_offline:
                 try:
                     found, resolution, alias = self._ask(reference)

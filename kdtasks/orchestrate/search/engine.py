@@ -82,7 +82,7 @@ class SearchEngine(SweepEngine[TrialResult]):
             name, on_line, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
         )
         if outcome.state is StageState.CANCELLED and not is_cancelled():
-            reason = "stopped, the time is up; the next call goes on with it"
+            reason = "stopped, the time is up; the next call resumes"
             return Outcome(StageState.SKIPPED, message=reason)
         if self.broken(name) == []:
             self.winner = name

@@ -154,7 +154,7 @@ def test_a_server_that_does_not_heed_conditions_is_refused(
     """That turns out while contents are being sent; nothing that can be seen has been written."""
     monkeypatch.setattr(bucket_conditions, "_FORMS", ("no form of {tag}",))
     refused = open_objects(parse_address(f"s3://{BUCKET}/{uuid.uuid4().hex}"))
-    with pytest.raises(StoreError, match="does not heed conditional writes, so that two publ"):
+    with pytest.raises(StoreError, match="ignores conditional writes, so that two publ"):
         publish(refused, write_files(FILES), name="digits")
     assert list(refused.list("models/")) == []
     assert list(refused.list("probes/")) == []
