@@ -1,7 +1,7 @@
 """Tune either student: run trials, show each and the best, say what to run next."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -13,9 +13,10 @@ from kdtasks.core.text import duration, percent, quantity
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.execute import RunOptions
 from kdtasks.orchestrate.runner.lines import LastingOutput
-from kdtasks.orchestrate.sweep.grid import value_text
+from kdtasks.orchestrate.sweep.grid import Settings, value_text
 from kdtasks.orchestrate.tune.experiments import TrialExperiments, experiment_name
-from kdtasks.orchestrate.tune.result import TRIED, Found, apply_found, keep_found
+from kdtasks.orchestrate.tune.record import Found
+from kdtasks.orchestrate.tune.result import TRIED, apply_found, keep_found
 from kdtasks.orchestrate.tune.space import settings_of, spaces
 from kdtasks.orchestrate.tune.study import BROKE, Tuning, run_trials
 from kdtasks.params import load_project_params
@@ -64,7 +65,7 @@ def run_tune(project: Path, options: TuneOptions, *, as_json: bool = False) -> i
         if status := run_pipeline(project, RunOptions(NEEDED)):
             return status
         found = _tuned(tuning, options)
-        told({**found._asdict(), "best": {k: one._asdict() for k, one in found.best.items()}})
+        told(found.content())
     return 0
 
 
@@ -130,7 +131,7 @@ def _print(tuning: Tuning, found: Found, output: LastingOutput, *, has_experimen
     output.print("\n".join([*lines, "      kdtasks run then compares both on the test split"]))
 
 
-def _text(settings: dict[str, Any]) -> str:
+def _text(settings: Settings) -> str:
     return ", ".join(
         f"{key.rpartition('.')[2]}={value['name'] if key == 'distill.loss' else value_text(value)}"
         for key, value in settings.items()

@@ -8,7 +8,6 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
@@ -25,7 +24,7 @@ from kdtasks.orchestrate.project.git import git, git_if_any
 from kdtasks.orchestrate.project.links import list_links
 from kdtasks.orchestrate.project.template import make_watched, write_project
 from kdtasks.params import Params, parse_params
-from kdtasks.params.write import render_params, render_recipe
+from kdtasks.params.write import Overlay, render_params, render_recipe
 
 _RAW = Path("data") / "raw"
 
@@ -147,9 +146,7 @@ def _appearing(target: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _write(
-    project: Path, name: str, images: Images, content: dict[str, Any], params: Params
-) -> None:
+def _write(project: Path, name: str, images: Images, content: Overlay, params: Params) -> None:
     make_watched(project)
     if images.links:
         write_links(project / _RAW, images)
@@ -197,7 +194,7 @@ def _found(images: Images, given: Given) -> Iterator[str]:
         yield f"{quantity(count, 'file')} without labels, which the teacher will answer"
 
 
-def _chosen(params: Params, content: dict[str, Any]) -> str:
+def _chosen(params: Params, content: Overlay) -> str:
     student, data, epochs = params.student.model, params.data, params.distill.epochs
     size = data.image_size or [content["data"]["source"]["patch_size"]] * 2
     seen = f"{size[0]}×{size[1]}×{data.channels}"
