@@ -109,7 +109,7 @@ class Requests(Attack):
     def _start(self, bundle: Path) -> int:
         logging.getLogger().addHandler(_Faults(self._faults))
         service = Service(load_release(bundle, threads=2), threads=2)
-        server = Server(make_application(service, most_bytes=MOST_BYTES), host="127.0.0.1", port=0)
+        server = Server(make_application(service, max_bytes=MOST_BYTES), host="127.0.0.1", port=0)
         server.start()
         return server.port
 
@@ -160,7 +160,8 @@ def _send(port: int, data: bytes) -> str:
         readable, _, _ = select.select([client], [], [], PATIENCE_SECONDS)
         if readable:
             parts.append(client.recv(65536))
-        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the server may have closed it by now
+            client.shutdown(socket.SHUT_WR)
         while part := client.recv(65536):
             parts.append(part)
     words = b"".join(parts).split(b" ", 2)

@@ -82,9 +82,9 @@ def pack(
     path, manifest = pack(bundle, out)
     known = [f"{split} metrics" for split in sorted(manifest.metrics or {})]
     known += ["its origin"] if manifest.provenance else []
-    told = ", ".join(known) or "the model alone"
+    contents = ", ".join(known) or "the model alone"
     size = path.stat().st_size
-    text = f"{path}: {size:,} bytes, with {told}"
+    text = f"{path}: {size:,} bytes, with {contents}"
     print_result({str(path): size}, text, as_json=as_json)
 
 

@@ -46,7 +46,7 @@ def inspect_bundle(
         arenas = measure_arenas(content) if with_arena else {}
         fit = fit_target(content, target) if target else None
         # what segments share counts once
-        shared = {place: size for graph in graphs for place, size in graph.weights.items()}
+        shared = {offset: size for graph in graphs for offset, size in graph.weights.items()}
         weight_bytes = sum(shared.values())
         if as_json:
             found = {

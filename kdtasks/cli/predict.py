@@ -21,7 +21,7 @@ from kdtasks.edge.segmenter import MaskPrediction
 
 
 @dataclass(frozen=True)
-class AnsweredImage:
+class PredictedImage:
     """What became of one image.
 
     Attributes:
@@ -49,9 +49,9 @@ class AnsweredImage:
                 first, last = {"label": label}, {"exit": f"{index + 1} of {exits}"}
             case MaskPrediction(mask=mask, pixels=pixels, manifest=manifest):
                 counts = zip(manifest.class_names, pixels.tolist(), strict=True)
-                told = [f"{name} {100 * n / mask.size:.1f} %" for name, n in counts if n]
+                shares_text = [f"{name} {100 * n / mask.size:.1f} %" for name, n in counts if n]
                 first = {"size": f"{mask.shape[1]}×{mask.shape[0]}"}
-                last = {"fraction of each class": ", ".join(told)}
+                last = {"fraction of each class": ", ".join(shares_text)}
         confidence = {"confidence": f"{self.prediction.confidence * 100:.1f} %"}
         taken = {"time": f"{self.milliseconds:.2f} ms"}
         return {"image": self.image, **first, **confidence, **last, **taken}
@@ -117,7 +117,7 @@ def run_predict(
     found = list(find_images(names))
     targets = mask_targets([name for name, problem in found if not problem], out, overlay)
     results = list(_results(predictor, found, targets, overlay, max_pixels))
-    responses = [one for one in results if isinstance(one, AnsweredImage)]
+    responses = [one for one in results if isinstance(one, PredictedImage)]
     if as_json:
         print_json([one.to_json() for one in results])
     elif responses:
@@ -151,7 +151,7 @@ def _results(
     targets: Mapping[str, Path],
     overlay: bool,
     max_pixels: int,
-) -> Iterator[AnsweredImage | Failure]:
+) -> Iterator[PredictedImage | Failure]:
     predictor.warm_up()  # which is no part of a prediction's time
     for name, problem in found:
         if problem:
@@ -168,22 +168,22 @@ def _results(
             if target and isinstance(prediction, MaskPrediction):
                 under = read_whole(Path(name), predictor, max_pixels) if overlay else None
                 write_mask(target, prediction, under)
-            yield AnsweredImage(name, prediction, milliseconds, target)
+            yield PredictedImage(name, prediction, milliseconds, target)
         except DatasetError as error:
             yield Failure(name, str(error))
         except OSError as error:
             yield Failure(name, f"its mask cannot be written ({error})")
 
 
-def _print(responses: Sequence[AnsweredImage], exits: int) -> None:
+def _print(responses: Sequence[PredictedImage], exits: int) -> None:
     rows = [response.cells(exits) for response in responses]
     right = ("confidence", "exit", "time")
     print_table([list(row.values()) for row in rows], list(rows[0]), right=right)
     if len(responses) > 1:
         mean = float(np.mean([response.milliseconds for response in responses]))
         taken = [response.prediction.exit_index for response in responses]
-        told = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
-        exited = f"; left {told}" if exits > 1 else ""
+        shares_text = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
+        exited = f"; left {shares_text}" if exits > 1 else ""
         typer.echo(f"{len(responses)} images, {mean:.2f} ms on average{exited}")
     if written := [response.mask for response in responses if response.mask]:
         many = f"{len(written)} masks in {written[0].parent}"

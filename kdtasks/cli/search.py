@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from kdtasks.cli.output import interruptible, json_alone, print_table
+from kdtasks.cli.output import interruptible, json_output, print_table
 from kdtasks.cli.status import Status
 from kdtasks.cli.students import run_students
 from kdtasks.orchestrate.processes import stop_signals
-from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.orchestrate.runner.lines import LineOutput
 from kdtasks.orchestrate.search.budget import Budget
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search, searched_params
 from kdtasks.orchestrate.search.record import VariantSearchSummary
@@ -54,21 +54,21 @@ def run_search(
     with (
         stop_signals(),
         interruptible(after),
-        json_alone(as_json) as tell,
+        json_output(as_json) as emit,
         one_sweep_at_a_time(project),
     ):
         plan = plan_search(project, given)
         if dry_run:
-            LastingOutput().print("\n".join([introduction(plan), *preview(plan)]))
-            tell(preview(plan))
+            LineOutput().print("\n".join([introduction(plan), *preview(plan)]))
+            emit(preview(plan))
             return 0
         engine = SearchEngine(plan, Budget(plan.limits.minutes))
         logs = LOGS if project == Path.cwd() else project / LOGS
         outcomes = engine.run(SearchProgress(plan, engine, logs))
         summary = summarise(plan, engine, outcomes)
         _print(summary)
-        LastingOutput().print(f"search: {write_page(out or project / FOLDER, summary)}")
-        tell(summary.content())
+        LineOutput().print(f"search: {write_page(out or project / FOLDER, summary)}")
+        emit(summary.content())
     return 0 if engine.winner else Status.FAILED
 
 
@@ -94,4 +94,4 @@ def _print(summary: VariantSearchSummary) -> None:
     if summary.adopt:
         label = summary.winner or summary.nearest
         lines.append(f"to use {label}: {', '.join(summary.adopt)}; then dvc repro")
-    LastingOutput().print("\n".join(lines))
+    LineOutput().print("\n".join(lines))

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdtasks.cli.output import interruptible, json_alone, print_table
+from kdtasks.cli.output import interruptible, json_output, print_table
 from kdtasks.cli.status import Status
 from kdtasks.orchestrate.processes import stop_signals
-from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.orchestrate.runner.lines import LineOutput
 from kdtasks.orchestrate.sweep.engine import LOGS, SweepEnd, execute, planned_sweep
 from kdtasks.orchestrate.sweep.page import command_line, default_folder, write_page
 from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan
@@ -52,14 +52,14 @@ def run_sweep(
         ProjectError: git or DVC cannot do their part.
     """
     after = f"finished points are kept: {command_line(options)}"
-    with stop_signals(), interruptible(after), json_alone(as_json) as tell:
+    with stop_signals(), interruptible(after), json_output(as_json) as emit:
         with (
             _client(project, None if dry_run else options.cluster) as client,
             planned_sweep(project, options) as plan,
         ):
             if dry_run:
-                LastingOutput().print("\n".join([*introduction(plan), *preview(plan)]))
-                tell(preview(plan))
+                LineOutput().print("\n".join([*introduction(plan), *preview(plan)]))
+                emit(preview(plan))
                 return 0
             logs = LOGS if project == Path.cwd() else project / LOGS
             if client:
@@ -77,8 +77,8 @@ def run_sweep(
             cells = [list(row.values()) for row in rows]
             print_table(cells, COLUMNS, right=right, styles=styles)
             page = write_page(out or default_folder(plan), plan.grid, options, summary)
-        LastingOutput().print(f"{headline(summary)}\nsweep: {page}")
-        tell(summary.content())
+        LineOutput().print(f"{headline(summary)}\nsweep: {page}")
+        emit(summary.content())
     return 0 if end.is_complete else Status.FAILED
 
 

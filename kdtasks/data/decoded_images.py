@@ -30,15 +30,15 @@ _HEAD = struct.Struct("<5I?")
 class DecodedImages:
     """A folder of decoded images; safe in several threads and processes at once."""
 
-    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path, max_bytes: int = MOST_BYTES) -> None:
         """Remove what was used longest ago, down to half of what may be held.
 
         Args:
             folder: is made when the first image is put.
-            most_bytes: that its files may have.
+            max_bytes: that its files may have.
         """
         self._folder = folder
-        self._room = most_bytes - _trim(folder, most_bytes // 2)
+        self._room = max_bytes - _trim(folder, max_bytes // 2)
         self._lock = threading.Lock()
 
     def get(self, key: str) -> DecodedImage | None:
@@ -102,11 +102,11 @@ def _decoder_version() -> tuple[str, ...]:
     return code, PIL.__version__, *codecs
 
 
-def _trim(folder: Path, most_bytes: int) -> int:
+def _trim(folder: Path, max_bytes: int) -> int:
     """Remove the files of a folder that were used longest ago; gives the bytes of the others."""
     kept = 0
     for stat, path in sorted(_files(folder), key=lambda file: -file[0].st_mtime_ns):
-        if kept + stat.st_size > most_bytes:
+        if kept + stat.st_size > max_bytes:
             with suppress(OSError):
                 path.unlink()
         else:

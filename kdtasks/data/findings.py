@@ -154,8 +154,8 @@ class _Examiner:
         first = {name: row for row, name in reversed(list(enumerate(self.sources)))}
         there = [name for name in dataset.headers if name in first]
         # masks are cut, so that images of any size may be as they are
-        wanted = (1, 1) if self.per_pixel else dataset.images.shape[1:3]
-        sizes = size_outliers([dataset.headers[name] for name in there], (wanted[0], wanted[1]))
+        size = (1, 1) if self.per_pixel else dataset.images.shape[1:3]
+        sizes = size_outliers([dataset.headers[name] for name in there], (size[0], size[1]))
         found["size"] = self._listed(sizes, [first[name] for name in there])
         return found
 
@@ -164,9 +164,9 @@ class _Examiner:
         dataset = self._dataset
         first = same_images(dataset)
         equal = [
-            (rows[place], rows[place + 1])
+            (rows[index], rows[index + 1])
             for rows in shared_rows(first)
-            for place in range(len(rows) - 1)
+            for index in range(len(rows) - 1)
         ]
         near = [] if dataset.copies is None else dataset.copies.tolist()
         pairs = dict.fromkeys(

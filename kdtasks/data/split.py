@@ -65,7 +65,7 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
             f"no way was found to put every class into each of {', '.join(dealt)}, since rare "
             "classes have images in common; add images of the rare classes, or drop one"
         )
-    rows |= {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
+    rows |= {name: free[assigned[members] == index] for index, name in enumerate(dealt)}
     return {name: generator.permutation(rows[name]) for name in SPLITS}
 
 
@@ -88,8 +88,8 @@ def _require_classes(present: np.ndarray, names: Sequence[str], splits: Sequence
 def _require_every_class(there: np.ndarray, names: Sequence[str], splits: Sequence[str]) -> None:
     """Refuse classes that are not there in every split, bool [splits, classes]."""
     gone = [
-        f"class {names[label]}: nothing in {splits[place]}"
-        for place, label in np.argwhere(~there).tolist()
+        f"class {names[label]}: nothing in {splits[index]}"
+        for index, label in np.argwhere(~there).tolist()
     ]
     if gone:
         raise DatasetError(

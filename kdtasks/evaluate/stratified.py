@@ -60,8 +60,8 @@ def stratified_interval(
     score, drawn = BY_CLASS[metric], []
     for weights in _resamples(compared, confidence, samples, np.random.default_rng(seed)):
         models = [
-            np.mean([score(*weights.counts(model, place)) for model in models], axis=0)
-            for place, models in enumerate(weights.rows.models)
+            np.mean([score(*weights.counts(model, index)) for model in models], axis=0)
+            for index, models in enumerate(weights.rows.models)
         ]
         drawn.append(models[0] - models[1] if len(models) > 1 else models[0])
     scores = np.concatenate(drawn)
@@ -148,8 +148,8 @@ def _worth(units: int, confidence: float) -> float:
         return 1.0
     tail = 0.5 + confidence / 2
     # The variance of a mean of Dirichlet weights is that of the values over units · shape + 1.
-    wanted = (units - 1) * float(ndtri(tail) / stdtrit(units - 1, tail)) ** 2
-    return max(wanted - 1, 1.0) / units
+    shape = (units - 1) * float(ndtri(tail) / stdtrit(units - 1, tail)) ** 2
+    return max(shape - 1, 1.0) / units
 
 
 def _sum_by(weights: Weights, index: NDArray[np.integer], classes: int) -> Weights:

@@ -76,12 +76,12 @@ class ImageFolder(Source):
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
         seen: set[str] = set()
         for each, split in zip(found.folders, found.splits, strict=True):
-            place, files = relative_name(each.path, folder), tuple(files_below(each.path))
+            folder_name, files = relative_name(each.path, folder), tuple(files_below(each.path))
             if not files:
-                yield Problem(place, "an empty class folder")
+                yield Problem(folder_name, "an empty class folder")
             elif each.name not in numbers:
                 hint = did_you_mean(each.name, configured or ())
-                yield Problem(place, f"no class that source.classes names{hint}")
+                yield Problem(folder_name, f"no class that source.classes names{hint}")
                 continue
             for path in files:
                 name = relative_name(path, folder)

@@ -247,10 +247,10 @@ class SegmentationFolder(Source):
             DatasetError: in a few words, it is smaller than a patch.
         """
         examples = []
-        for piece, place, own in self._patches(name, mask.shape):
+        for piece, area, own in self._patches(name, mask.shape):
             labels = np.full((self.patch_size, self.patch_size), IGNORE_LABEL, np.uint8)
-            labels[own] = mask[place][own]
-            examples.append(Example(piece, image[place], labels))
+            labels[own] = mask[area][own]
+            examples.append(Example(piece, image[area], labels))
         return examples
 
     def pieces(
@@ -281,12 +281,12 @@ class SegmentationFolder(Source):
         resized = (sides[0], sides[1]) if piece_size else image_size
         whole = decoder.read(image, image_size=resized, channels=channels).pixels
 
-        def at(axis: int, place: slice) -> slice:
-            start = round(place.start * own[axis] / self.patch_size)
+        def at(axis: int, area: slice) -> slice:
+            start = round(area.start * own[axis] / self.patch_size)
             start = min(start, sides[axis] - own[axis])
             return slice(start, start + own[axis])
 
-        return [(piece, whole[at(0, place[0]), at(1, place[1])]) for piece, place, _ in patches]
+        return [(piece, whole[at(0, area[0]), at(1, area[1])]) for piece, area, _ in patches]
 
     def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place, Place]]:
         """Name the patches of an image of this height and width.
@@ -299,8 +299,8 @@ class SegmentationFolder(Source):
             raise DatasetError(f"{shape[0]}×{shape[1]} pixels, smaller than a patch of {size}")
         spans = (patch_spans(side, size, self.overlap) for side in shape)
         for (top, rows), (left, columns) in itertools.product(*spans):
-            place = slice(top, top + size), slice(left, left + size)
-            yield f"{name}[{top}:{top + size}, {left}:{left + size}]", place, (rows, columns)
+            area = slice(top, top + size), slice(left, left + size)
+            yield f"{name}[{top}:{top + size}, {left}:{left + size}]", area, (rows, columns)
 
 
 def _pair_of(item: Item) -> Pair:

@@ -70,7 +70,7 @@ def run_python(address: str, script: str, *words: str, data: bytes = b"") -> Rem
     if result.status == _LOST:
         raise DeviceError(
             f"{address} did not answer, or went away, twice ({result.last_line or 'no reason'}); "
-            f"see that `ssh {address}` asks for nothing, and try again"
+            f"check that `ssh {address}` asks for nothing, and try again"
         )
     if result.status == _NOT_FOUND:
         raise DeviceError(f"{address} has no python3 ({result.last_line}); install it there")

@@ -136,11 +136,11 @@ class DynamicNetwork:
                 if name in later
             }
             deeper, given = _run(self._segments[exit_index + 1], kept)
-            place = staying[:, tf.newaxis]
+            indices = staying[:, tf.newaxis]
             exits = tf.fill(tf.shape(staying), exit_index + 1)
             updated = (
-                tf.tensor_scatter_nd_update(answers[0], place, deeper),
-                tf.tensor_scatter_nd_update(answers[1], place, exits),
+                tf.tensor_scatter_nd_update(answers[0], indices, deeper),
+                tf.tensor_scatter_nd_update(answers[1], indices, exits),
             )
             return self._continue(exit_index + 1, staying, given, deeper, updated, thresholds)
 

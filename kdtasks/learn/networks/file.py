@@ -144,10 +144,12 @@ def _kinds(network: dict[str, Any]) -> Iterator[str]:
             yield layer["class_name"]
 
 
-def _check_input(source: str, wanted: tuple[int | None, ...], given: tuple[int, ...]) -> None:
-    pairs = zip(wanted, given, strict=False)
-    if len(wanted) != len(given) or any(size not in (None, number) for size, number in pairs):
-        taken, here = ("×".join("any" if n is None else str(n) for n in s) for s in (wanted, given))
+def _check_input(source: str, expected: tuple[int | None, ...], given: tuple[int, ...]) -> None:
+    pairs = zip(expected, given, strict=False)
+    if len(expected) != len(given) or any(size not in (None, number) for size, number in pairs):
+        taken, here = (
+            "×".join("any" if n is None else str(n) for n in s) for s in (expected, given)
+        )
         raise ModelError(
             f"{source} takes images of {taken}, the dataset has {here}; set data.image_size and "
             "data.channels to the network's, or save it with keras.Input of the dataset's"

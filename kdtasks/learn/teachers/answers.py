@@ -71,10 +71,10 @@ class AnswerTable:
             prefixed = missing[0].startswith(UNLABELLED)
             surplus = [name for name in self.names if name not in known]
             surplus = [name for name in surplus if name.startswith(UNLABELLED) == prefixed]
-            told = f"; {_some(surplus)} of the file are of no image that is used" if surplus else ""
+            note = f"; {_some(surplus)} of the file are of no image that is used" if surplus else ""
             raise TeacherError(
                 f"teacher.path: the file of answers lacks {_some(missing)} of "
-                f"{quantity(len(names), 'image')}{told}. It needs a row for {needed}"
+                f"{quantity(len(names), 'image')}{note}. It needs a row for {needed}"
             )
         return self.logits[[self._rows[name] for name in names]]
 
@@ -137,9 +137,9 @@ def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> An
             "missing": [name for name in class_names if name not in columns],
             "there twice": sorted({name for name in columns if columns.count(name) > 1}),
         }
-        told = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
+        note = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
         raise TeacherError(
-            f"teacher.path: the columns of {source} are not the classes ({told}); they must be "
+            f"teacher.path: the columns of {source} are not the classes ({note}); they must be "
             "named as class_names in data/prepared/dataset.json, in any order"
         )
     if found.values.shape[1] != len(columns):

@@ -110,9 +110,9 @@ def check_overlap(source: Path, dataset: PreparedDataset) -> None:
     found = []
     for split in _HELD_BACK:
         images = dataset.images(split)
-        seen = int((~trained_on.is_unseen(images)).sum())
-        if seen:
-            found.append(f"{seen:,} of {len(images):,} {split} images")
+        overlap = int((~trained_on.is_unseen(images)).sum())
+        if overlap:
+            found.append(f"{overlap:,} of {len(images):,} {split} images")
     if found:
         raise TeacherError(
             f"the teacher {source} was trained on {', '.join(found)} of this run, so figures of "

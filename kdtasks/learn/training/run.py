@@ -151,13 +151,18 @@ def run_training(
 
 def _check_answers(model: BuiltModel, dataset: PreparedDataset) -> None:
     """Refuse a network that answers for whole images where there are masks, or the other way."""
-    (*places, _), wanted = model.network.outputs[-1].shape[1:], dataset.labels("train").shape[1:]
-    if tuple(places) != tuple(wanted):
-        given, asked = ("×".join(map(str, shape)) or "one" for shape in (places, wanted))
+    (*output_size, _), expected = (
+        model.network.outputs[-1].shape[1:],
+        dataset.labels("train").shape[1:],
+    )
+    if tuple(output_size) != tuple(expected):
+        given, wanted_text = (
+            "×".join(map(str, shape)) or "one" for shape in (output_size, expected)
+        )
         raise ModelError(
             f"the network {model.network.name} gives {given} answers an image, the dataset has "
-            f"{asked}: classes want one, masks one for each pixel; give a network that ends so, or "
-            "name the layer to put a head on in `features`"
+            f"{wanted_text}: classes want one, masks one for each pixel; give a network that ends "
+            "so, or name the layer to put a head on in `features`"
         )
 
 

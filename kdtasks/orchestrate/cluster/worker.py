@@ -109,7 +109,7 @@ def run_stage(request: WorkRequest) -> WorkResult:
             let_another_in()
             return is_cancelled()
 
-        return _run(request, worker, lambda place: events_path(place / EVENTS, name), 1, is_stopped)
+        return _run(request, worker, lambda clone: events_path(clone / EVENTS, name), 1, is_stopped)
 
 
 def _run(
@@ -124,21 +124,21 @@ def _run(
     folder = Path(worker.local_directory) / "kdtasks" / request.state[:16]
     with _one_unpacks:
         tree, cache = unpack(request.shipment, request.tree, folder, is_cancelled)
-    clone = folder / "clones" / request.clone
-    place = make_clone(
-        tree, clone, params_text=request.params_text, cache=cache, mark=request.state
+    clone_folder = folder / "clones" / request.clone
+    clone = make_clone(
+        tree, clone_folder, params_text=request.params_text, cache=cache, mark=request.state
     )
     if request.lock_text:
-        ProjectPaths(place).lock.write_text(request.lock_text, encoding="utf-8")
-        postpone_check(place)  # of all that other stages wrote, for one that reads some of it
-    messages = _Messages(worker, request, facts.processor, events(place))
+        ProjectPaths(clone).lock.write_text(request.lock_text, encoding="utf-8")
+        postpone_check(clone)  # of all that other stages wrote, for one that reads some of it
+    messages = _Messages(worker, request, facts.processor, events(clone))
     words = (*request.stages, "--workers", str(at_once), "--pull", "--push")
     with closing(Guardian()) as guardian:
         try:
             if not run_in_clone(
-                place,
+                clone,
                 words,
-                messages.tell,
+                messages.send_line,
                 is_cancelled,
                 guardian,
                 start=_commands.of(tree.project).words,
@@ -149,16 +149,16 @@ def _run(
             messages.send()
     work_result = WorkResult(b"", None, {})
     if name := request.experiment:
-        result = PointResult.of(place, request.seeds, request.metric)
-        save_experiment(place, tree.head, name)
-        bundle = bundle_experiment(place, tree.head, name)
-        work_result = WorkResult(bundle, result, _metrics(place))
-    remove_clone(clone)
+        result = PointResult.of(clone, request.seeds, request.metric)
+        save_experiment(clone, tree.head, name)
+        bundle = bundle_experiment(clone, tree.head, name)
+        work_result = WorkResult(bundle, result, _metrics(clone))
+    remove_clone(clone_folder)
     return work_result
 
 
-def _metrics(place: Path) -> dict[str, bytes]:
-    with open_repository(place) as repo:
+def _metrics(clone: Path) -> dict[str, bytes]:
+    with open_repository(clone) as repo:
         hashes = [out.hash_info for out in repo.index.outs if out.metric and out.use_cache]
         paths = {
             it.value: Path(repo.cache.local.oid_to_path(it.value))
@@ -193,7 +193,7 @@ class _Messages:
         events.unlink(missing_ok=True)  # of a killed run
         self.send()
 
-    def tell(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         """Send a line soon."""
         self._lines.append(line)
         if time.monotonic() - self._sent > BETWEEN_MESSAGES_SECONDS:

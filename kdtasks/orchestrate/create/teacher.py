@@ -18,10 +18,11 @@ from kdtasks.learn.teachers.class_order import PermutedError
 from kdtasks.learn.teachers.formats import OpenedNetwork
 from kdtasks.learn.teachers.imported import check_outputs
 from kdtasks.learn.teachers.interface import TeacherInterface, detect_interface
+from kdtasks.learn.teachers.isolated import open_isolated
 from kdtasks.learn.teachers.judge import Judge
-from kdtasks.learn.teachers.network import format_of, network_in, open_network
+from kdtasks.learn.teachers.network import format_of, network_in
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
-from kdtasks.orchestrate.create.images import Images, write_links
+from kdtasks.orchestrate.create.images import InspectedImages, write_links
 from kdtasks.params.write import Overlay
 
 # Images that a teacher is asked about: more tell its scaling and order apart, and take longer.
@@ -54,7 +55,7 @@ class InspectedTeacher(NamedTuple):
 
 def inspect_teacher(
     path: Path,
-    images: Images,
+    images: InspectedImages,
     *,
     size: tuple[int, int],
     channels: int,
@@ -72,12 +73,12 @@ def inspect_teacher(
         DatasetError: the images cannot be read.
     """
     source = network_in(path)
-    network = open_network(source)
+    network = open_isolated(source)
     shape = network.input_shape
     if len(shape) != 3 or shape[2] not in (1, 3, None):
-        wanted = "×".join("any" if each is None else str(each) for each in shape)
+        taken = "×".join("any" if each is None else str(each) for each in shape)
         raise TeacherError(
-            f"{path} takes inputs of {wanted}, and a teacher takes images: height×width×channels, "
+            f"{path} takes inputs of {taken}, and a teacher takes images: height×width×channels, "
             "with 1 or 3 channels in the last place; export it again so"
         )
     own = (shape[0] or size[0], shape[1] or size[1])
@@ -139,7 +140,9 @@ def _fit(
 
 
 @contextmanager
-def _sample(images: Images, size: tuple[int, int], channels: int) -> Iterator[PreparedDataset]:
+def _sample(
+    images: InspectedImages, size: tuple[int, int], channels: int
+) -> Iterator[PreparedDataset]:
     """Prepare some of the images, at a teacher's size, as if all were of the validation split."""
     source, content = images.source, {"image_size": size}
     most = max(_ASKED, _EACH * len(images.class_names))

@@ -51,7 +51,9 @@ _FAULTS = frozenset(
 T = TypeVar("T")
 
 
-def patiently(attempt: Callable[[], T], is_cancelled: IsCancelled = lambda: False) -> T:
+def retry_while_unreachable(
+    attempt: Callable[[], T], is_cancelled: IsCancelled = lambda: False
+) -> T:
     """Do what needs the remote, again and again for some minutes while it cannot be reached.
 
     Raises:
@@ -112,7 +114,7 @@ class Remote:
             raise ProjectError(f"{needed}; got {self._odb.path}, which is read by HTTP")
         self._repo = repo
 
-    def bring_outputs(self, stage: "Stage", needs: "Sequence[Stage]") -> bool:
+    def fetch_outputs(self, stage: "Stage", needs: "Sequence[Stage]") -> bool:
         """Bring what dvc.lock says that a stage wrote, where that alone is missing.
 
         Returns: whether it is there now.
@@ -127,14 +129,14 @@ class Remote:
             return False
         return not stage.changed_outs()
 
-    def bring(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
+    def fetch(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
         """Bring to the cache what the run-cache there knows of a stage with these inputs."""
         if not _can_hash(stage):
             return
         cache, key = self._repo.stage_cache, _get_stage_hash(stage)
 
         def attempt() -> None:
-            self._bring_entries(cache._get_cache_dir(key))
+            self._fetch_entries(cache._get_cache_dir(key))
             entry = cache._load(stage)
             if not entry:
                 return
@@ -153,9 +155,9 @@ class Remote:
                     return  # `dvc gc` has removed it there
             raise OSError("not all of the outputs came")
 
-        patiently(attempt, is_cancelled)
+        retry_while_unreachable(attempt, is_cancelled)
 
-    def take(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
+    def push(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
         """Take a stage's outputs there, and after them its entry in the run-cache."""
         cache = self._repo.stage_cache
         entry, path, outputs = None, "", stage
@@ -171,7 +173,7 @@ class Remote:
             if entry:
                 self._odb.fs.put_file(path, self._there(path))
 
-        patiently(attempt, is_cancelled)
+        retry_while_unreachable(attempt, is_cancelled)
 
     def _outputs(self, entry: dict[str, Any], stage: "Stage") -> "Stage":
         """What an entry of the run-cache names, each output with its own remote of dvc.yaml."""
@@ -181,7 +183,7 @@ class Remote:
             out.remote = remotes[out.fs_path]
         return found
 
-    def _bring_entries(self, folder: str) -> None:
+    def _fetch_entries(self, folder: str) -> None:
         local = self._repo.cache.legacy
         for there in self._listing(self._there(folder)):
             here = local.fs.join(folder, self._odb.fs.name(there))

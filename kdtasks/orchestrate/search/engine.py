@@ -82,7 +82,7 @@ class SearchEngine(SweepEngine[TrialResult]):
             name, on_line, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
         )
         if outcome.state is StageState.CANCELLED and not is_cancelled():
-            reason = "stopped, the time is up; the next call goes on with it"
+            reason = "stopped, the time is up; the next call resumes"
             return Outcome(StageState.SKIPPED, message=reason)
         if self.broken(name) == []:
             self.winner = name
@@ -150,19 +150,19 @@ class SearchEngine(SweepEngine[TrialResult]):
             return None
         return f"it would take about {duration(expected)}, {duration(left)} are left"
 
-    def _read(self, job: Job, place: Path) -> TrialResult:
-        result = super()._read(job, place)
+    def _read(self, job: Job, clone: Path) -> TrialResult:
+        result = super()._read(job, clone)
         seconds = round(time.monotonic() - self._begun, 1)
         result = result.model_copy(
-            update={"seconds": seconds, "cached": not _has_compressed(place)}
+            update={"seconds": seconds, "cached": not _has_compressed(clone)}
         )
-        write_json(place / METRICS, metrics(result))
+        write_json(clone / METRICS, metrics(result))
         return result
 
 
-def _has_compressed(place: Path) -> bool:
+def _has_compressed(clone: Path) -> bool:
     """Whether the command of the stage ran there; its outputs may come out of a cache as well."""
-    events, _ = tail(run_events(place))
+    events, _ = tail(run_events(clone))
     return any(
         isinstance(event, StageEvent)
         and event.name.partition("@")[0] == STAGE

@@ -43,7 +43,7 @@ def _figure(summary: StudentSearchSummary, cost: str, is_weighed: bool) -> str:
     axis = COSTS[cost]
     front = {it.label: (it, it.mean) for it in summary.front if it.mean is not None}
     trials = [trial for trial in summary.trials if trial.score is not None]
-    places = {trial.label: trial.footprint.cost(cost) * axis.share for trial in trials}
+    cost_of = {trial.label: trial.footprint.cost(cost) * axis.share for trial in trials}
 
     def plot(axes: "Axes") -> None:
         for ended, colour, name in (
@@ -51,24 +51,24 @@ def _figure(summary: StudentSearchSummary, cost: str, is_weighed: bool) -> str:
             (False, Colour.MUTED, "stopped early"),
         ):
             some = [
-                (places[trial.label], trial.score)
+                (cost_of[trial.label], trial.score)
                 for trial in trials
                 if trial.label not in front and (trial.ended == "complete") == ended
             ]
             if some:
                 costs, scores = zip(*some, strict=True)
                 axes.scatter(costs, scores, s=22, facecolors="none", edgecolors=colour, label=name)
-        labels, middle = [], sum(places.values()) / max(1, len(places))
+        labels, middle = [], sum(cost_of.values()) / max(1, len(cost_of))
         for number, (label, (point, mean)) in enumerate(front.items()):
             colour = Colour.CHOSEN if label == summary.winner else Colour.DISTILL
-            place = (places[label], mean)
+            xy = (cost_of[label], mean)
             if point.interval:
-                axes.plot([place[0]] * 2, point.interval, color=colour, linewidth=1.6)
-            told = None if number else "fresh seeds, their mean and interval"
-            axes.scatter(*place, s=34, color=colour, zorder=3, label=told)
+                axes.plot([xy[0]] * 2, point.interval, color=colour, linewidth=1.6)
+            key = None if number else "fresh seeds, their mean and interval"
+            axes.scatter(*xy, s=34, color=colour, zorder=3, label=key)
             if point.stays:
-                side = 6 if place[0] < middle else -6  # where the front leaves room
-                labels.append(Label(label, place, side, label == summary.winner))
+                side = 6 if xy[0] < middle else -6  # where the front leaves room
+                labels.append(Label(label, xy, side, label == summary.winner))
         line = [label.place for label in labels]
         if is_weighed and line:
             axes.step(*zip(*line, strict=True), where="post", color=Colour.LINE, zorder=0)
@@ -83,17 +83,17 @@ def _figure(summary: StudentSearchSummary, cost: str, is_weighed: bool) -> str:
         write_labels(axes, labels, Colour.CHOSEN)
         axes.legend(loc="lower right")
 
-    return draw(f"front-{cost}", _description(summary, cost, places), plot, width=5.6, height=3.4)
+    return draw(f"front-{cost}", _description(summary, cost, cost_of), plot, width=5.6, height=3.4)
 
 
-def _description(summary: StudentSearchSummary, cost: str, places: Mapping[str, float]) -> str:
+def _description(summary: StudentSearchSummary, cost: str, cost_of: Mapping[str, float]) -> str:
     values = "; ".join(
-        f"{point.label}, {places[point.label]:.3g}, {percent(point.mean)}"
+        f"{point.label}, {cost_of[point.label]:.3g}, {percent(point.mean)}"
         for point in summary.front
         if point.stays
     )
     lost = points(summary.limits.max_accuracy_drop, signed=False)
     return (
-        f"Validation {summary.metric} of {len(places)} students over {COSTS[cost].name}. On the "
+        f"Validation {summary.metric} of {len(cost_of)} students over {COSTS[cost].name}. On the "
         f"front: {values}. The dotted line is {lost} below the best of them."
     )

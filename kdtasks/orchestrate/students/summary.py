@@ -180,7 +180,7 @@ def _sentence(
     if not is_whole:
         return (
             f"{tried}; the time is up before the front has all its "
-            f"{seeds(len(search.fresh))}: the same command goes on."
+            f"{seeds(len(search.fresh))}: the same command resumes."
         )
     if chosen is None:
         return f"{tried}, and the front is not complete: a training broke down, see the table."

@@ -120,8 +120,8 @@ def label_worth(
     for number, scores in zip(labels, np.asarray(distilled, dtype=float), strict=True):
         differences = scores - alone
         mean, spread = differences.mean(axis=1), differences.std(axis=1, ddof=1)
-        is_told = (np.abs(mean) > quantile * spread / seeds**0.5) & (spread > NO_SPREAD)
-        found.append(_read_off(number, numbers, mean, is_told))
+        is_significant = (np.abs(mean) > quantile * spread / seeds**0.5) & (spread > NO_SPREAD)
+        found.append(_read_off(number, numbers, mean, is_significant))
     return tuple(found)
 
 
@@ -148,10 +148,10 @@ def between(labels: Sequence[int], scores: ArrayLike, numbers: ArrayLike) -> np.
 
 
 def _read_off(
-    labels: int, numbers: np.ndarray, mean: np.ndarray, is_told: np.ndarray
+    labels: int, numbers: np.ndarray, mean: np.ndarray, is_significant: np.ndarray
 ) -> LabelWorth:
     """Read one point's worth off its mean lead over the student alone, at each of `numbers`."""
-    too_few, too_many = is_told & (mean > 0), is_told & (mean < 0)
+    too_few, too_many = is_significant & (mean > 0), is_significant & (mean < 0)
     suffice = numbers[mean <= NO_SPREAD]
     beyond: Literal["fewer", "more"] | None = None
     if not len(suffice):

@@ -40,17 +40,19 @@ def label_figure(curve: LabelCurve, summary: SweepSummary, name: str) -> str:
             axes.text(numbers[0], teacher, "teacher", color=Colour.TEACHER, va="bottom")
         for key, side in SIDES.items():
             label, colour, marker, dashes = MODELS[key]
-            places = [number * (numbers[-1] / numbers[0]) ** side for number in numbers]
+            positions = [number * (numbers[-1] / numbers[0]) ** side for number in numbers]
             scores = [getattr(point, key) for point in points]
             by_seed = [list(it.by_seed.values()) for it in scores]
             curve_mean = between(numbers, by_seed, fine).mean(axis=1)
-            for place, it in zip(places, scores, strict=True):
+            for position, it in zip(positions, scores, strict=True):
                 if it.interval:
-                    axes.plot([place, place], it.interval, color=colour, linewidth=1.2, zorder=2)
+                    axes.plot(
+                        [position, position], it.interval, color=colour, linewidth=1.2, zorder=2
+                    )
             means = [it.mean for it in scores]
-            axes.scatter(places, means, s=24, color=colour, marker=marker, zorder=3)
+            axes.scatter(positions, means, s=24, color=colour, marker=marker, zorder=3)
             axes.plot(
-                fine * places[0] / numbers[0], curve_mean, color=colour, linestyle=dashes,
+                fine * positions[0] / numbers[0], curve_mean, color=colour, linestyle=dashes,
                 marker=marker, markersize=5, markevery=[], label=label, zorder=2,
             )  # fmt: skip
         for worth, point in zip(curve.worth, points, strict=False):
@@ -79,10 +81,10 @@ def description(curve: LabelCurve, points: Sequence[PointSummary], metric: str) 
     )
     where = f" at {curve.title}" if curve.title else ""
     teacher = points[0].teacher
-    told = "not tested" if teacher is None else percent(teacher)
+    text = "not tested" if teacher is None else percent(teacher)
     return (
         f"Test {metric}{where} of the student alone and the distilled one by the number of labels "
-        f"that they see: {values}. The teacher: {told}."
+        f"that they see: {values}. The teacher: {text}."
     )
 
 
@@ -92,8 +94,8 @@ def tick_texts(numbers: Sequence[int]) -> list[str]:
     ends: dict[int, float] = {}  # where the last number of each line is
     texts = []
     for number in numbers:
-        place = log(number / numbers[0]) / span
-        line = next(it for it in count_from() if place - ends.get(it, -1) >= LABEL_WIDTH)
-        ends[line] = place
+        position = log(number / numbers[0]) / span
+        line = next(it for it in count_from() if position - ends.get(it, -1) >= LABEL_WIDTH)
+        ends[line] = position
         texts.append("\n" * line + count(number))
     return texts

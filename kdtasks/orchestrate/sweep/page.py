@@ -73,7 +73,7 @@ def render_page(grid: Grid, options: SweepOptions, summary: SweepSummary) -> str
 
 def label_figures(summary: SweepSummary) -> dict[str, str]:
     """Draw what there is of label curves: name of the file to `<svg>` element."""
-    names = (f"labels-{place}" if place > 1 else "labels" for place in count_from(1))
+    names = (f"labels-{number}" if number > 1 else "labels" for number in count_from(1))
     return {
         name: label_figure(curve, summary, name)
         for curve, name in zip(summary.label_curves, names, strict=False)
@@ -98,21 +98,21 @@ def gains_figure(summary: SweepSummary) -> str:
     chosen = summary.chosen.label if summary.chosen else None
 
     def plot(axes: "Axes") -> None:
-        places = list(range(len(shown), 0, -1))
+        heights = list(range(len(shown), 0, -1))
         axes.axvline(0, color=Colour.INK, linewidth=1)
-        for place, point in zip(places, shown, strict=True):
+        for number, point in zip(heights, shown, strict=True):
             gain = point.gain
             colour = COLOURS[gain.verdict]
             by_seed = [value * 100 for value in gain.by_seed.values()]
-            axes.scatter(by_seed, [place] * len(by_seed), s=7, color=colour, alpha=0.45, zorder=2)
+            axes.scatter(by_seed, [number] * len(by_seed), s=7, color=colour, alpha=0.45, zorder=2)
             if gain.interval:
                 ends = [end * 100 for end in gain.interval]
-                axes.plot(ends, [place, place], color=colour, zorder=2)
+                axes.plot(ends, [number, number], color=colour, zorder=2)
             axes.scatter(
-                gain.mean * 100, place, s=30, color=colour, zorder=3,
+                gain.mean * 100, number, s=30, color=colour, zorder=3,
                 marker="D" if point.label == chosen else "o",
             )  # fmt: skip
-        axes.set_yticks(places, [point.label for point in shown])
+        axes.set_yticks(heights, [point.label for point in shown])
         for point, label in zip(shown, axes.get_yticklabels(), strict=True):
             label.set_color(Colour.CHOSEN if point.label == chosen else Colour.INK)
         axes.set_ylim(0.4, len(shown) + 0.6)

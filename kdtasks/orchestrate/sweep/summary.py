@@ -199,7 +199,10 @@ class SweepProgress(LinesReporter):
 
     def _print_line(self, node: StageNode, line: str) -> None:
         """Whatever the run of a point prints, print which of its stages have ended since."""
-        events, offset = run_events(self._plan.place(node.name)), self._offsets.get(node.name, 0)
+        events, offset = (
+            run_events(self._plan.project_folder(node.name)),
+            self._offsets.get(node.name, 0),
+        )
         found, self._offsets[node.name] = tail(events, offset)
         for event in found:
             if isinstance(event, StageEvent) and event.state in TOLD:

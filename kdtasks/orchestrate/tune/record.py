@@ -27,7 +27,7 @@ class TriedSettings(Part):
     ended: str
 
 
-class Found(Record):
+class TuneResult(Record):
     """What a tuning found, as `kdtasks tune --apply` reads it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Found(Record):
     best: dict[str, Best]
 
 
-class Tuned(Found):
+class Tuned(TuneResult):
     """`tune.json`: the same with every trial of either student, to look at."""
 
     tried: dict[str, tuple[TriedSettings, ...]]

@@ -7,7 +7,7 @@ from kdtasks.core.files import write_text
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.learn.networks.saved import initial_weights_of
 from kdtasks.orchestrate.sweep.grid import short_digest, value_text, with_settings
-from kdtasks.orchestrate.tune.record import Best, Found, TriedSettings, Tuned
+from kdtasks.orchestrate.tune.record import Best, TriedSettings, Tuned, TuneResult
 from kdtasks.orchestrate.tune.space import KEYS, settings_of
 from kdtasks.orchestrate.tune.study import Tuning, best_of, done, ending, trained_with
 from kdtasks.params import Params, load_project_params
@@ -18,7 +18,7 @@ FILE = "found.json"
 TRIED = Path("report") / "tune" / "tune.json"  # the same with every trial, to look at
 
 
-def keep_found(tuning: Tuning, trials: int) -> Found:
+def write_result(tuning: Tuning, trials: int) -> TuneResult:
     """Write down the best of the first trials of either student.
 
     Raises:
@@ -30,14 +30,14 @@ def keep_found(tuning: Tuning, trials: int) -> Found:
         settings = settings_of(tuning.settings(name, trial), space)
         number = done(tuning.studies[name]).index(trial) + 1
         best[name] = Best(score=trial.value or 0.0, number=number, settings=settings)
-    found = Found(others=_others(tuning.params), trials=trials, seed=tuning.seed, best=best)
+    found = TuneResult(others=_others(tuning.params), trials=trials, seed=tuning.seed, best=best)
     found.write(tuning.folder / FILE)
     tried = {name: _tried(tuning, name) for name in tuning.spaces}
     Tuned(**dict(found), tried=tried).write(tuning.project / TRIED)
     return found
 
 
-def apply_found(project: Path) -> list[str]:
+def apply_result(project: Path) -> list[str]:
     """Write into params.yaml what was found last, and seeds that no trial trained with.
 
     Returns: what changed, a line a key; nothing where params.yaml says it already.
@@ -50,7 +50,7 @@ def apply_found(project: Path) -> list[str]:
     if not (paths.tune / FILE).is_file():
         raise TuneError("nothing was found yet; run `kdtasks tune` first")
     try:
-        found = Found.read(paths.tune / FILE)
+        found = TuneResult.read(paths.tune / FILE)
     except KdTasksError as error:
         raise TuneError(f"{paths.tune / FILE} is damaged; run `kdtasks tune` again") from error
     if found.others != _others(params):

@@ -41,17 +41,17 @@ def run_trial(
     online = params.targets.mode == "online"
     planner = ArmPlanner(paths, params.augmentation, setup.train, params.distill, online, seed)
     _, epochs = rate_and_epochs(arm, params.student, params.distill)
-    told = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+    reported = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
     def follow(history: History) -> None:
         for epoch in range(1, len(history) + 1):
-            if (step := WHOLE * epoch // epochs) not in told:
+            if (step := WHOLE * epoch // epochs) not in reported:
                 trial.report(_score(history[:epoch], metric, keeps_best=arm == "labels"), step)
-                told.add(step)
+                reported.add(step)
                 if epoch < epochs and trial.should_prune():
                     raise TrialPruned
 
-    if told and trial.should_prune():  # interrupted before it could be asked
+    if reported and trial.should_prune():  # interrupted before it could be asked
         raise TrialPruned
     trained = train_arm(training, arm, planner, params.student, setup, follow)
     history = trained.history[trained.head_epochs :]

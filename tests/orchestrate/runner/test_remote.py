@@ -19,7 +19,7 @@ from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner import remote
 from kdtasks.orchestrate.runner.execute import RunOptions, execute
 from kdtasks.orchestrate.runner.graph import StageState
-from kdtasks.orchestrate.runner.remote import WAITS_SECONDS, patiently
+from kdtasks.orchestrate.runner.remote import WAITS_SECONDS, retry_while_unreachable
 
 COMPLETED, PULLED, CACHED = StageState.COMPLETED, StageState.PULLED, StageState.CACHED
 BEGINNING = ("left",)  # which needs `first`
@@ -171,11 +171,11 @@ def test_patience_has_an_end(slept: list[float]):
         raise ConnectionError("no route")
 
     with pytest.raises(StageError, match=r"reached for 5 minutes \(ConnectionError: no route\)"):
-        patiently(attempt)
+        retry_while_unreachable(attempt)
     assert sum(slept) == sum(WAITS_SECONDS) == 300
     slept.clear()
     with pytest.raises(StageError, match="stopped while the DVC remote could not be reached"):
-        patiently(attempt, lambda: len(slept) == 3)
+        retry_while_unreachable(attempt, lambda: len(slept) == 3)
     assert sum(slept) == 3
 
 
@@ -196,7 +196,7 @@ def test_what_network_and_store_raise_is_waited_for(slept: list[float], error: E
         for trouble in troubles:
             raise trouble
 
-    patiently(attempt)
+    retry_while_unreachable(attempt)
     assert sum(slept) == sum(WAITS_SECONDS[:2])
 
 
@@ -216,5 +216,5 @@ def test_what_time_does_not_mend_is_raised_at_once(slept: list[float], error: Ex
         raise error
 
     with pytest.raises(type(error)):
-        patiently(attempt)
+        retry_while_unreachable(attempt)
     assert slept == []

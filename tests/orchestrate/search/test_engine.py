@@ -188,7 +188,7 @@ def test_a_trial_that_outlasts_the_time_is_stopped(monkeypatch: pytest.MonkeyPat
     search.results = {"float16": changed(GOOD, accuracy_drop=0.5, seconds=25.0)}
     left_out = search.run()
     assert search.ran == ["float32", "float16"]
-    assert left_out["float16"] == "stopped, the time is up; the next call goes on with it"
+    assert left_out["float16"] == "stopped, the time is up; the next call resumes"
     assert left_out["int8"] == "the time is up"
     assert search.engine.result("float16") is None
 
