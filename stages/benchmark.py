@@ -3,7 +3,7 @@
 import json
 
 from kdtasks.compress.tflite.estimated_latency import NotEstimatedError, benchmark_at
-from kdtasks.compress.tflite.targets import judge_target
+from kdtasks.compress.tflite.targets import assess_target
 from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
@@ -28,7 +28,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
             warn(f"{variant}: {error}")
     content = (bundle / MODEL).read_bytes()
     fits: dict[str, TargetFit] = {
-        target: TargetFit.model_validate_json(json.dumps(judge_target(content, target)))
+        target: TargetFit.model_validate_json(json.dumps(assess_target(content, target)))
         for target in settings.targets
     }
     Benchmark(

@@ -16,7 +16,7 @@ from kdtasks.compress.tflite.arena import (
     measure_arenas,
 )
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
-from kdtasks.compress.tflite.targets import judge_target
+from kdtasks.compress.tflite.targets import assess_target
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 
 NUMBERS = ("scale", "MACs", "of all", "weights", "flash", "arena", "scratch", "kept")
@@ -42,7 +42,7 @@ def inspect_bundle(
         graphs = read_graphs(content)
         delegated = delegated_operators(content)
         arenas = measure_arenas(content) if with_arena else {}
-        judged = {"name": target, **judge_target(content, target)} if target else None
+        judged = {"name": target, **assess_target(content, target)} if target else None
         # what segments share counts once
         shared = {offset: size for graph in graphs for offset, size in graph.weights.items()}
         weight_bytes = sum(shared.values())

@@ -11,7 +11,7 @@ _FIGURES = ("cycles", "ms", "SRAM", "flash", "DRAM", "accelerated", "left")
 
 
 def print_target(judged: dict[str, Any]) -> None:
-    """Print what `judge_target` found as tables."""
+    """Print what `assess_target` found as tables."""
     segments = judged["segments"]
     systems = sorted({one["system"] for one in segments.values() if one.get("system")})
     title = ", ".join([f"{judged['name']}: {judged['source']}", *systems])

@@ -7,7 +7,7 @@ from kdtasks.compress.tflite.graph import read_graphs
 from kdtasks.compress.tflite.vela import estimate
 
 
-def judge_target(content: bytes, target: str) -> dict[str, Any]:
+def assess_target(content: bytes, target: str) -> dict[str, Any]:
     """Ask Vela or a table what an accelerator takes of each segment.
 
     Args:
