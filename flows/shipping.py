@@ -31,13 +31,14 @@ from kdtasks.deploy.store.publish import (
     about_bundle,
     publish,
     read_folder,
-    with_card,
+    with_texts,
 )
 from kdtasks.deploy.store.records import FoundVersion, read_alias
 from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.orchestrate.project.origin import find_origin
 from kdtasks.orchestrate.project.project import find_address
+from kdtasks.orchestrate.project.shipped import shipped_texts
 from kdtasks.params import Params
 
 STATES = {"promote": "Accepted", "keep": "Rejected", "nothing": "Unchanged"}
@@ -129,7 +130,7 @@ class Shipment:
 
         def ship() -> PublishResult:
             origin, about = find_origin(bundle), about_bundle(bundle, manifest, files)
-            with with_card(files, origin.card if origin else None) as shipped:
+            with with_texts(files, shipped_texts(files, manifest, origin)) as shipped:
                 key = self._key
                 return publish(self.objects, shipped, name=name, about=about, signing_key=key)
 

@@ -160,7 +160,8 @@ def _send(port: int, data: bytes) -> str:
         readable, _, _ = select.select([client], [], [], PATIENCE_SECONDS)
         if readable:
             parts.append(client.recv(65536))
-        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the server may have closed it by now
+            client.shutdown(socket.SHUT_WR)
         while part := client.recv(65536):
             parts.append(part)
     words = b"".join(parts).split(b" ", 2)

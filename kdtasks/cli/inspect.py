@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from kdtasks.compress.tflite.arena import (
     measure_arenas,
 )
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
-from kdtasks.compress.tflite.targets import assess_target
+from kdtasks.compress.tflite.targets import fit_target
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 
 NUMBERS = ("scale", "MACs", "of all", "weights", "flash", "arena", "scratch", "kept")
@@ -42,7 +43,7 @@ def inspect_bundle(
         graphs = read_graphs(content)
         delegated = delegated_operators(content)
         arenas = measure_arenas(content) if with_arena else {}
-        judged = {"name": target, **assess_target(content, target)} if target else None
+        fit = fit_target(content, target) if target else None
         # what segments share counts once
         shared = {offset: size for graph in graphs for offset, size in graph.weights.items()}
         weight_bytes = sum(shared.values())
@@ -53,7 +54,7 @@ def inspect_bundle(
                 "signatures": [_as_object(graph, delegated[graph.signature]) for graph in graphs],
                 "weight_bytes": weight_bytes,
                 "arenas": {name: arena._asdict() for name, arena in arenas.items()} or None,
-                "target": judged,
+                "target": fit and {"name": target, **asdict(fit)},
             }
             print_json(found)
             return
@@ -62,8 +63,8 @@ def inspect_bundle(
         _print_graph(graph, delegated[graph.signature])
     if arenas:
         _print_arenas(arenas, graphs)
-    if judged:
-        print_target(judged)
+    if target and fit:
+        print_target(target, fit)
 
 
 def _as_object(graph: Graph, delegated: Sequence[bool]) -> dict[str, Any]:

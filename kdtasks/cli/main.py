@@ -17,7 +17,6 @@ from kdtasks.core.errors import KdTasksError, shortened
 from kdtasks.core.files import disk_problem
 
 DEBUG = "--debug"
-NO_TENSORFLOW = (3, 14)  # as pyproject.toml has it
 
 app = typer.Typer()  # one command is built, the one that is asked for: see `LazyGroup`
 for commands in (pipeline.app, project.app, bundle.app, store.app, serve.app):
@@ -70,19 +69,9 @@ def _in_one_line(error: Exception) -> str:
         return disk_problem(error)
     module = (error.name if isinstance(error, ModuleNotFoundError) else None) or "kdtasks"
     if module.partition(".")[0] not in ("kdtasks", "flows"):
-        return _what_is_missing(module)
+        return f"module {module} is missing; this command needs pip install 'kdtasks[pipeline]'"
     reason = shortened(f"{type(error).__name__}: {error}")
     return f"{reason}; this is a bug: the same command with {DEBUG} shows where"
-
-
-def _what_is_missing(module: str) -> str:
-    if module == "tensorflow" and sys.version_info >= NO_TENSORFLOW:
-        newest, here = (".".join(map(str, it[:2])) for it in (NO_TENSORFLOW, sys.version_info))
-        return (
-            f"this command needs TensorFlow, which there is for Pythons before {newest}, and this "
-            f"is {here}; train with an earlier one, devices may keep theirs"
-        )
-    return f"module {module} is missing; this command needs pip install 'kdtasks[pipeline]'"
 
 
 def _show_version(show: bool) -> None:

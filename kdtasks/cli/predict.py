@@ -69,14 +69,28 @@ class Failure:
         return {"image": self.image, "error": self.problem}
 
 
+def open_predictor(bundle: Path, thresholds: str | None, threads: int) -> Predictor:
+    """Load a bundle.
+
+    Args:
+        bundle: a folder, a `.kdz` or a bare `.tflite`.
+        thresholds: written as `0.9,0.8`, in place of the bundle's own.
+        threads: of the LiteRT interpreter.
+
+    Raises:
+        BundleError: the bundle cannot be used or is a folder of bundles, or thresholds do not fit.
+    """
+    limits = _parse_thresholds(thresholds)
+    open_bundle(bundle)
+    return load_predictor(bundle, limits, threads)
+
+
 def run_predict(
-    bundle: Path,
+    predictor: Predictor,
     names: Sequence[str],
-    thresholds: Sequence[float] | None = None,
     *,
     out: Path | None = None,
     overlay: bool = False,
-    threads: int = 1,
     as_json: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> int:
@@ -85,26 +99,20 @@ def run_predict(
     An image that cannot be read is named on standard error, the others go on, and the status is 1.
 
     Args:
-        bundle: a folder, a `.kdz` or a bare `.tflite`.
         names: as for `find_images`.
-        thresholds: as for `load_predictor`.
         out: where masks go, a file or a folder.
         overlay: whether the mask is drawn over the image.
-        threads: of the LiteRT interpreter.
         max_pixels: images of more are refused by their header.
         as_json: print one list of objects in place of the table.
 
     Raises:
-        BundleError: the bundle cannot be used or is a folder of bundles, or an option is not for
-            its task.
+        BundleError: an option is not for the bundle's task.
         DatasetError: `out` cannot hold the masks.
     """
-    open_bundle(bundle)
-    predictor = load_predictor(bundle, thresholds, threads)
     if not predictor.per_pixel and (out is not None or overlay):
         raise BundleError(
-            f"{bundle} tells the class of whole images; --out and --overlay are for masks, leave "
-            "them out"
+            f"{predictor.manifest.name} tells the class of whole images; --out and --overlay are "
+            "for masks, leave them out"
         )
     found = list(find_images(names))
     targets = mask_targets([name for name, problem in found if not problem], out, overlay)
@@ -120,7 +128,7 @@ def run_predict(
     return 1 if failures else 0
 
 
-def parse_thresholds(text: str | None) -> list[float] | None:
+def _parse_thresholds(text: str | None) -> list[float] | None:
     """Read thresholds written as `0.9,0.8`.
 
     Raises:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -75,6 +75,8 @@ def run_pipeline(
                 output.print(line)
             return status
         except KeyboardInterrupt:
+            with suppress(OSError):  # the terminal may be gone
+                print("interrupted; the same command goes on from here", file=sys.stderr)
             return Status.INTERRUPTED
 
 

@@ -56,6 +56,10 @@ class ComputeDeviceError(KdTasksError):
     """The device that training was to run on is not there."""
 
 
+class MissingPackageError(KdTasksError):
+    """A package that is needed here is not installed."""
+
+
 class DatasetError(KdTasksError):
     """The source images, labels or masks cannot be used as they are."""
 

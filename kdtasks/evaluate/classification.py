@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Baseline, Evaluation, FullScores, Quality
+from kdtasks.core.records.evaluate import Baseline, Evaluation, FullScores, Quality, ReliabilityBin
 from kdtasks.core.text import percent, plain
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import BatchPredictions, Classifier, predict_batch
@@ -19,11 +19,10 @@ from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate import metrics
 from kdtasks.evaluate.class_score import ClassScore
-from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator
+from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator, reliability_rows
 from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
 from kdtasks.evaluate.exits.calibrate import Tradeoff, calibrate
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.metrics import ReliabilityBin
 from kdtasks.evaluate.views import Network
 from kdtasks.tasks.classification import Classification
 
@@ -174,7 +173,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
                 "mistakes_confidence": taken[mistakes],
                 **(slice_results.arrays() if slice_results else {}),
             },
-            reliability=[(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins],
+            reliability=reliability_rows(bins),
         )
 
     def answer(self, network: Network) -> ClassScore:

@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import (
-    Comparison,
-    Evaluation,
-)
+from kdtasks.core.records.evaluate import Comparison, Evaluation, ReliabilityBin
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
@@ -38,6 +35,15 @@ Arrays = Mapping[str, NDArray[Any]]
 RELIABILITY = "exit,confidence,accuracy,rows"
 
 
+def reliability_rows(bins: Sequence[Sequence[ReliabilityBin]]) -> list[tuple[float, ...]]:
+    """Give the bins of every exit as rows of `RELIABILITY`."""
+    return [
+        (exit_index, it.confidence, it.accuracy, it.rows)
+        for exit_index, exit_bins in enumerate(bins)
+        for it in exit_bins
+    ]
+
+
 class Evaluated(NamedTuple):
     """What the test split says of a bundle (docs/files.md).
 
@@ -53,7 +59,7 @@ class Evaluated(NamedTuple):
     sentence: str
     predictions: Arrays
     examples: Arrays
-    reliability: Sequence[tuple[int, float, float, int]] = ()
+    reliability: Sequence[tuple[float, ...]] = ()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Metrics of classifiers: calibration error, accuracy exit by exit."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from kdtasks.core.records.evaluate import (
     Exit,
     ModelScores,
     PrecisionRecall,
+    ReliabilityBin,
 )
 from kdtasks.evaluate.clusters import Groups
 from kdtasks.evaluate.intervals import gain_interval
@@ -24,14 +25,6 @@ Counts = npt.NDArray[np.int64]
 Curve = npt.NDArray[np.float64]
 # Thresholds 0, 1/200 … 199/200: a pixel is answered with a class from the threshold on.
 THRESHOLDS = 200
-
-
-class ReliabilityBin(NamedTuple):
-    """The rows whose confidence lies in one bin: their means, and how many they are."""
-
-    confidence: float
-    accuracy: float
-    rows: int
 
 
 def reliability(
@@ -52,7 +45,9 @@ def reliability(
     members = [bin_of == index for index in np.unique(bin_of)]
     return [
         ReliabilityBin(
-            float(confidence[rows].mean()), float(right[rows].mean()), int(np.count_nonzero(rows))
+            confidence=float(confidence[rows].mean()),
+            accuracy=float(right[rows].mean()),
+            rows=int(np.count_nonzero(rows)),
         )
         for rows in members
     ]

@@ -162,6 +162,14 @@ def test_a_dataset_that_is_no_folder_takes_folders_of_classes(save: Save, read: 
     assert found.images.shape == (1, 8, 8, 1)
 
 
+def test_a_table_is_read_by_a_table(tmp_path: Path, save: Save, read: Read) -> None:
+    rows = (f"{number}.png,{('cat', 'dog')[number % 2]}" for number in range(20))
+    (tmp_path / "day/labels.csv").write_text("\n".join(["image,label", *rows]), encoding="utf-8")
+    save("night/a.png", detailed(60))
+    (tmp_path / "night/labels.csv").write_text("image,label\na.png,dog\n", encoding="utf-8")
+    assert read("table").labels.tolist() == [1]
+
+
 @pytest.mark.parametrize("source", ["segmentation_folder", "unlabelled_segmentation_folder"])
 def test_masks_are_cut_as_the_datasets(
     tmp_path: Path, data_params: Callable[..., DataParams], source: str

@@ -71,7 +71,7 @@ def test_nights(shop: Shop, prefect_server: str, task_states: Callable[..., Any]
     assert "; published pixels version 2 (2 files" in accepted.message
     assert accepted.message.endswith("pixels@production is moved from version 1 to 2")
     shown = artifacts_of(run)["project-gate"].data
-    assert shown.startswith("## Promoted to production\n\n|  | new: variant")
+    assert shown.startswith("## May be promoted to production\n\n|  | new: variant")
     assert (shop.production(), shop.versions()) == (2, [1, 2])
     assert list(remote.glob("files/md5/*/*"))
     assert list(remote.glob("runs/*/*/*"))

@@ -94,6 +94,10 @@ class Source(Section):
             DatasetError: nothing can be read at all.
         """
 
+    def for_folder(self) -> "Source":
+        """Give the source that reads a further folder: class folders where the own is no folder."""
+        return self if self.is_folder else sources["image_folder"].model_validate({})
+
     def slices(self, folder: Path) -> Mapping[str, str]:
         """Say which slice an image belongs to, say `camera=left`, by the name of its item."""
         return {}

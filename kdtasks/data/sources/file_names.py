@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -71,6 +71,9 @@ class FileNames(Source):
     def check(self, image_size: Size | None) -> None:
         if image_size is None:
             raise ValueError("image_size is null; file_names needs [height, width]")
+
+    def for_folder(self) -> Self:
+        return self.model_copy(update={"classes": None, "lists": {}})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         there = {name for _, name in self._named(folder) if name}

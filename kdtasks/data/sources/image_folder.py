@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -56,6 +56,9 @@ class ImageFolder(Source):
     def check(self, image_size: Size | None) -> None:
         if image_size is None:
             raise ValueError("image_size is null; image_folder needs [height, width]")
+
+    def for_folder(self) -> Self:
+        return self.model_copy(update={"classes": None, "layout": None})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         found = self._found(folder)

@@ -107,6 +107,10 @@ class SegmentationFolder(Source):
                 "lower source.patch_size"
             )
 
+    def for_folder(self) -> "SegmentationFolder":
+        fields = self.model_dump(include=set(SegmentationFolder.model_fields) - {"name"})
+        return SegmentationFolder.model_validate(fields | {"given_splits": False})
+
     def class_names(self, folder: Path) -> tuple[str, ...]:
         return tuple(self.classes)
 

@@ -5,7 +5,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -86,6 +86,9 @@ class ImageTable(Source):
     def check(self, image_size: Size | None) -> None:
         if image_size is None:
             raise ValueError("image_size is null; table needs [height, width]")
+
+    def for_folder(self) -> Self:
+        return self.model_copy(update={"classes": None})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         return self._names(self._found(folder), folder)

@@ -205,15 +205,22 @@ def _bundle_files(files: Sequence[StoredFile]) -> list[StoredFile]:
 
 
 @contextlib.contextmanager
-def with_card(files: Mapping[str, LocalFile], card: str | None) -> Iterator[dict[str, LocalFile]]:
-    """Yield files to publish with a model card beside them, for the while; None: without one."""
-    with tempfile.TemporaryDirectory(prefix="kdtasks-card-") as folder:
-        if card is None:
-            yield dict(files)
-            return
-        path = Path(folder) / CARD
-        path.write_text(card, encoding="utf-8")
-        yield dict(sorted({**files, CARD: hash_file(path)}.items()))
+def with_texts(
+    files: Mapping[str, LocalFile], texts: Mapping[str, str]
+) -> Iterator[dict[str, LocalFile]]:
+    """Yield files to publish with others beside them, such as a model card, for the while.
+
+    Args:
+        files: of the bundle.
+        texts: name to content of the others.
+    """
+    with tempfile.TemporaryDirectory(prefix="kdtasks-texts-") as folder:
+        found = dict(files)
+        for name, text in texts.items():
+            path = Path(folder) / name
+            path.write_text(text, encoding="utf-8")
+            found[name] = hash_file(path)
+        yield dict(sorted(found.items()))
 
 
 def stored_files(local: Mapping[str, LocalFile]) -> tuple[StoredFile, ...]:

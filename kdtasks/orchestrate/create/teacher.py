@@ -18,8 +18,9 @@ from kdtasks.learn.teachers.class_order import PermutedError
 from kdtasks.learn.teachers.formats import OpenedNetwork
 from kdtasks.learn.teachers.imported import check_outputs
 from kdtasks.learn.teachers.interface import TeacherInterface, detect_interface
+from kdtasks.learn.teachers.isolated import open_isolated
 from kdtasks.learn.teachers.judge import Judge
-from kdtasks.learn.teachers.network import format_of, network_in, open_network
+from kdtasks.learn.teachers.network import format_of, network_in
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
 from kdtasks.orchestrate.create.images import InspectedImages, write_links
 
@@ -71,7 +72,7 @@ def inspect_teacher(
         DatasetError: the images cannot be read.
     """
     source = network_in(path)
-    network = open_network(source)
+    network = open_isolated(source)
     shape = network.input_shape
     if len(shape) != 3 or shape[2] not in (1, 3, None):
         taken = "×".join("any" if each is None else str(each) for each in shape)

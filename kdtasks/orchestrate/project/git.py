@@ -34,7 +34,7 @@ def git(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -
         ended = run_captured(folder, "git", *words, timeout_seconds=None, **(variables or {}))
     except FileNotFoundError:
         raise ProjectError(
-            "git is not installed; it knows the project's files and keeps its experiments"
+            "git is not installed; install it, since it keeps a project's files and experiments"
         ) from None
     if ended.returncode != 0:
         reason = " ".join(ended.stderr.split())

@@ -10,6 +10,7 @@ import pytest
 
 from kdtasks.cli.main import main
 from kdtasks.core.files import write_json
+from kdtasks.edge.bundle_files import SBOM
 from kdtasks.edge.manifest import Manifest
 
 Run = Callable[..., tuple[int, str, str]]
@@ -69,6 +70,7 @@ def bundle(tmp_path: Path) -> Callable[..., Path]:
         )
         (folder / "model.tflite").write_bytes(content)
         (folder / "labels.txt").write_text("a\nb\n")
+        (folder / SBOM).write_text("{}")
         write_json(folder / "manifest.json", {**manifest.to_json(), **changes})
         return folder
 

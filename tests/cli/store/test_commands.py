@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kdtasks.compress.bundle.pack import write_archive
-from kdtasks.edge.bundle_files import read_manifest
+from kdtasks.compress.bundle.sbom import PACKED
+from kdtasks.edge.bundle_files import SBOM, read_manifest
 from kdtasks.orchestrate.project.origin import Origin
 
 Run = Callable[..., tuple[int, str, str]]
@@ -27,7 +28,7 @@ def test_a_model_card_is_published_with_the_bundle_and_makes_no_version(
         return Origin(provenance, None, next(cards))
 
     monkeypatch.setattr("kdtasks.orchestrate.project.origin.find_origin", origin)
-    assert "published digits version 1 (4 files" in kdtasks("publish", bundle())[1]
+    assert "published digits version 1 (5 files" in kdtasks("publish", bundle())[1]
     kdtasks("pull", "digits", "--to", "device")
     assert Path("device/card.md").read_text() == "# first\n"
     assert kdtasks("publish", bundle())[1].startswith("unchanged: digits version 1 has these")
@@ -40,7 +41,7 @@ def test_from_publishing_to_rolling_back(kdtasks: Run, bundle: Bundle, tmp_path:
     status, output, _ = kdtasks("publish", bundle("1"), "--alias", "staging")
     assert status == 0
     first, second = output.splitlines()
-    assert first.startswith("published digits version 1 (3 files, 1.7 kB; 1.7 kB uploaded)")
+    assert first.startswith("published digits version 1 (4 files, 1.7 kB; 1.7 kB uploaded)")
     assert second == "digits@staging is set to version 1"
     assert kdtasks("publish", bundle("1"))[1].startswith("unchanged: digits version 1 has these")
     assert kdtasks("publish", bundle("2"), "--alias", "staging")[1].endswith(
@@ -73,13 +74,22 @@ def test_from_publishing_to_rolling_back(kdtasks: Run, bundle: Bundle, tmp_path:
     assert read_manifest(tmp_path / "device").variant == "int8"
 
 
+def test_what_has_no_bill_of_materials_is_published_with_one(kdtasks: Run, bundle: Bundle):
+    (bundle() / SBOM).unlink()
+    kdtasks("publish", "bundle")
+    assert "unchanged" in kdtasks("publish", "bundle")[1]
+    kdtasks("pull", "digits", "--to", "device")
+    assert PACKED in Path("device", SBOM).read_text()
+    assert not Path("bundle", SBOM).exists()
+
+
 def test_a_bundle_in_one_file_is_published_as_its_files(
     kdtasks: Run, bundle: Bundle, tmp_path: Path
 ):
     folder = bundle("1", provenance={"git_revision": "1234", "git_changed": True})
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     write_archive(tmp_path / "it.kdz", files)
-    assert "published digits version 1 (3 files" in kdtasks("publish", "it.kdz")[1]
+    assert "published digits version 1 (4 files" in kdtasks("publish", "it.kdz")[1]
     assert kdtasks("publish", folder)[1].startswith("unchanged: digits version 1 has these")
     kdtasks("pull", "digits", "--to", "device")
     pulled = {path.name: path.read_bytes() for path in (tmp_path / "device").iterdir()}
