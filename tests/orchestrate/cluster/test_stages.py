@@ -16,6 +16,7 @@ from kdtasks.orchestrate.cluster.worker import Message, WorkRequest, WorkResult,
 from kdtasks.orchestrate.runner.execute import RunOptions, StageCluster, execute
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from tests.orchestrate.runner.conftest import diamond, empty_project, make_project, silent
+from tests.tools.complete_params import write_params
 from tests.tools.dask_workers import git
 
 __all__ = ["diamond", "empty_project", "make_project", "silent"]  # fixtures
@@ -33,7 +34,7 @@ def project(diamond: Path, tmp_path: Path) -> Path:
         file.write(
             f"[core]\n    remote = storage\n['remote \"storage\"']\n    url = {tmp_path}/r\n"
         )
-    (diamond / "params.yaml").write_text("")
+    write_params(diamond)
     (diamond / ".gitignore").write_text("/.kdtasks\n/out\n")
     git(diamond, "add", "--all")
     git(diamond, "commit", "--quiet", "--message", "start")

@@ -37,9 +37,7 @@ def test_a_reader_that_goes_away_is_not_missed(tmp_path: Path):
 
 
 def test_a_full_disk_is_not_taken_for_a_reader_that_went_away(tmp_path: Path):
-    code = (
-        "from kdtasks.orchestrate.runner.lines import LineOutput; LineOutput().print('lost')"
-    )
+    code = "from kdtasks.orchestrate.runner.lines import LineOutput; LineOutput().print('lost')"
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True
