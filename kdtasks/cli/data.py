@@ -118,7 +118,7 @@ def _print(found: Inspection, findings: Findings, params: DataParams, title: str
             f"{copies.two_splits:,} in two given splits"
         )
         _print_lines(title, map(_pair, copies.shown), copies.pairs)
-    for kind, listed in findings.odd.items():
+    for kind, listed in findings.outliers.items():
         if listed.total:
             names = [f"{shown.name} ({shown.note})" for shown in listed.shown[:_NAMED]]
             more = ", …" if listed.total > _NAMED else ""
@@ -165,9 +165,9 @@ def _problems(found: Inspection, params: DataParams) -> str | None:
 
 
 def _pair(pair: CopyPair) -> str:
-    told = f"{pair.first.name} {'=' if pair.equal else '≈'} {pair.second.name}"
+    pair_text = f"{pair.first.name} {'=' if pair.equal else '≈'} {pair.second.name}"
     labels = pair.first.label, pair.second.label
-    return told if labels[0] == labels[1] else f"{told} ({labels[0]}, {labels[1]})"
+    return pair_text if labels[0] == labels[1] else f"{pair_text} ({labels[0]}, {labels[1]})"
 
 
 def _print_lines(title: str, lines: Iterable[str], total: int) -> None:

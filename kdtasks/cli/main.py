@@ -46,18 +46,18 @@ def main() -> None:
         refused = hasattr(error, "format_message")  # by Typer, whose errors have no public base
         if is_debugging and not refused:
             raise
-        if told := _of_usage(error) if refused else _in_one_line(error):
-            typer.echo(f"error: {told}", err=True)
+        if text := _of_usage(error) if refused else _in_one_line(error):
+            typer.echo(f"error: {text}", err=True)
         status = Status.USAGE if refused else Status.FAILED
     raise SystemExit(status)
 
 
 def _of_usage(error: Any) -> str:
     """What is wrong with the words, on one line; nothing where help has been printed for none."""
-    told = " ".join(error.format_message().replace("Value error, ", "").split())  # pydantic's
-    ending = "" if told.endswith((".", "?")) else "."
+    text = " ".join(error.format_message().replace("Value error, ", "").split())  # pydantic's
+    ending = "" if text.endswith((".", "?")) else "."
     path = error.ctx.command_path if error.ctx else "kdtasks"
-    return f"{told[0].lower()}{told[1:]}{ending} See `{path} --help`" if told else ""
+    return f"{text[0].lower()}{text[1:]}{ending} See `{path} --help`" if text else ""
 
 
 def _in_one_line(error: Exception) -> str:
@@ -74,8 +74,8 @@ def _in_one_line(error: Exception) -> str:
     return f"{reason}; this is a bug: the same command with {DEBUG} shows where"
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(show: bool) -> None:
+    if show:
         typer.echo(f"kdtasks {__version__}")
         raise typer.Exit()
 

@@ -66,11 +66,12 @@ def publish(
         as_folder,
         publish,
         read_folder,
-        with_card,
+        with_texts,
     )
     from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
     from kdtasks.orchestrate.project.origin import find_origin
+    from kdtasks.orchestrate.project.shipped import shipped_texts
 
     if expires is not None and not alias:
         raise StoreError("--expires is of an alias; give one with --alias")
@@ -89,8 +90,8 @@ def publish(
         if found:
             manifest = replace(manifest, provenance=found.provenance)
         about = about_bundle(folder, manifest, files)
-        card = found.card if found else None
-        with with_card(files, card) as shipped, show_progress("uploading") as progress:
+        texts = shipped_texts(files, manifest, found)
+        with with_texts(files, texts) as shipped, show_progress("uploading") as progress:
             published = publish(
                 objects, shipped, name=name, about=about, signing_key=key, progress=progress
             )

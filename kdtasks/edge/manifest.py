@@ -128,7 +128,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
 
 
 def _problems(content: Any) -> Iterator[str]:
-    """What makes the content of a manifest unusable; only the first is to be asked for."""
+    """What makes the content of a manifest unusable; callers read only the first."""
     if not isinstance(content, dict):
         yield f"holds {type(content).__name__}, a mapping was expected"
     if "refused" in content:

@@ -151,9 +151,9 @@ def parse_telemetry(text: str, where: str) -> list[Telemetry]:
         TelemetryError: a summary is none.
     """
     summaries = []
-    for place, content in _objects(where, text):
+    for line_name, content in _objects(where, text):
         for problem in _problems(content):
-            raise TelemetryError(f"{place} {problem}")
+            raise TelemetryError(f"{line_name} {problem}")
         summaries.append(from_json(Telemetry, content))
     return summaries
 
@@ -163,15 +163,15 @@ def _objects(where: str, text: str) -> Iterator[tuple[str, Any]]:
         yield where, json.loads(text)  # one, over several lines perhaps
     except ValueError:
         lines = [(f"{where}, line {k}", line) for k, line in enumerate(text.splitlines(), start=1)]
-        for place, line in lines:
+        for line_name, line in lines:
             if line.strip():
-                with explained(TelemetryError, f"{place} is no JSON", "remove it", ValueError):
+                with explained(TelemetryError, f"{line_name} is no JSON", "remove it", ValueError):
                     content = json.loads(line)
-                yield place, content
+                yield line_name, content
 
 
 def _problems(content: Any) -> Iterator[str]:
-    """What makes a JSON object no summary; only the first is to be asked for."""
+    """What makes a JSON object no summary; callers read only the first."""
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         yield (
             f"is no summary of format_version {FORMAT_VERSION}; one was expected, with "

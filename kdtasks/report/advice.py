@@ -95,8 +95,8 @@ def _class(statistics: Statistics, selection: Selection) -> Advice | None:
 
 
 def _epochs(statistics: Statistics) -> Advice | None:
-    told = still_improving(statistics)
-    return Advice("Train for more epochs.", told) if told else None
+    sentence = still_improving(statistics)
+    return Advice("Train for more epochs.", sentence) if sentence else None
 
 
 def _student(statistics: Statistics) -> Advice | None:

@@ -104,8 +104,8 @@ class TelemetrySender(Worker):
             self.exits += [0] * (answer.release.manifest.segments - len(self.exits))
             self.exits[answer.prediction.exit_index] += 1
 
-    def tell_rejected(self, rejected: dict[str, Any], serving: Release | None) -> None:
-        """Say in the next batch that a version was taken back."""
+    def report_rejected(self, rejected: dict[str, Any], serving: Release | None) -> None:
+        """Say in the next batch that a version was rejected."""
         with self._lock:
             self._news = rejected
             if serving and serving not in self._counters:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from kdtasks.edge.decoder import Decoded, ImageError
+from kdtasks.edge.decoder import DecodedImage, ImageError
 from kdtasks.edge.formats import FORMATS
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.pixel_budget import PixelBudget
@@ -164,7 +164,7 @@ def load_release(bundle: Path, *, threads: int, number: int | None = None) -> Re
     return Release(models, number)
 
 
-def decode_image(data: bytes, model: Predictor, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode_image(data: bytes, model: Predictor, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     """Decode an image as the model takes it; safe in several threads at once.
 
     Its size is read from its header, before any pixel is decoded.

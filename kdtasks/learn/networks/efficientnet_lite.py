@@ -7,7 +7,7 @@ from pydantic import Field
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError, explained
 from kdtasks.learn.networks import Architecture, Backbone, architectures
-from kdtasks.learn.networks.graphs import graph_taps, put_on
+from kdtasks.learn.networks.graphs import graph_taps, rebuild_on
 from kdtasks.learn.networks.layers import DropoutRate
 
 
@@ -48,7 +48,7 @@ class EfficientNetLite0(Architecture):
                 weights=None,
                 input_shape=shape,
             )
-        features = put_on(
+        features = rebuild_on(
             network,
             image,
             last=network.layers[-1].name,

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError, explained
 from kdtasks.learn.networks import Backbone, architectures
-from kdtasks.learn.networks.graphs import copy_weights, graph_taps, put_on
+from kdtasks.learn.networks.graphs import copy_weights, graph_taps, rebuild_on
 from kdtasks.learn.networks.layers import DropoutRate
 from kdtasks.learn.networks.pretrained import (
     PathBelow,
@@ -118,7 +118,7 @@ class KerasApplication(Pretrained):
     def build(self, image: Tensor) -> Backbone:
         network = self._network(tuple(image.shape[1:]))
         # `scale` has done what some of them begin with.
-        features = put_on(
+        features = rebuild_on(
             network,
             image,
             last=network.layers[-1].name,
@@ -134,7 +134,7 @@ class KerasApplication(Pretrained):
     def files(self, folder: Path) -> list[Path]:
         return [self._file(folder)] if self.weights not in (None, _IMAGENET) else []
 
-    def begin(self, network: Any, folder: Path) -> set[str]:
+    def load_weights(self, network: Any, folder: Path) -> set[str]:
         if self.weights is None:
             return set()
         shape = tuple(network.input_shape[1:])

@@ -13,7 +13,7 @@ from kdtasks.orchestrate.cluster.client import check_workers
 from kdtasks.orchestrate.cluster.messenger import Messenger
 from kdtasks.orchestrate.cluster.shipping import ship
 from kdtasks.orchestrate.cluster.worker import WorkRequest, WorkResult, run_point
-from kdtasks.orchestrate.project.git import bring_experiment
+from kdtasks.orchestrate.project.git import fetch_experiment
 from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
 from kdtasks.orchestrate.sweep.engine import SweepEngine
@@ -90,6 +90,7 @@ class ClusterEngine(SweepEngine[PointResult]):
             job.clone,
             job.point.text,
             job.stages,
+            job.point.params.runtime,
             self._threads[name],
             self._neighbours,
             plan.tree,
@@ -99,7 +100,7 @@ class ClusterEngine(SweepEngine[PointResult]):
             job.point.params.seeds,
             job.point.params.metric.key,
         )
-        events = run_events(plan.place(name))
+        events = run_events(plan.project_folder(name))
         events.unlink(missing_ok=True)
 
         def on_message(message: dict[str, Any]) -> None:
@@ -122,11 +123,11 @@ class ClusterEngine(SweepEngine[PointResult]):
             return ""
         # of its own stages, wherever it began, and of those that it shares
         ran_on = set().union(*(self._processors[it] for it in self._needs(name)))
-        result = work_result.result._replace(processors=tuple(sorted(ran_on)))
+        result = work_result.result.model_copy(update={"processors": tuple(sorted(ran_on))})
         with self._one_fetch, TemporaryDirectory() as folder:
             bundle = Path(folder) / "bundle"
             bundle.write_bytes(work_result.experiment)
-            commit = bring_experiment(plan.project, bundle, plan.tree.head, experiment)
+            commit = fetch_experiment(plan.project, bundle, plan.tree.head, experiment)
             with open_repository(plan.project) as repo:
                 for digest, content in work_result.metrics.items():
                     if not repo.cache.local.exists(digest):

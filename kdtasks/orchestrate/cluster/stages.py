@@ -25,6 +25,7 @@ from kdtasks.orchestrate.runner.files import EVENTS, events_path, file_name
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
 from kdtasks.orchestrate.sweep.grid import short_digest
 from kdtasks.orchestrate.sweep.pipeline import open_repository, read_pipeline, read_tree
+from kdtasks.params import load_params
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -96,6 +97,7 @@ class ClusterStages(SplitPhaseEngine):
                 with open_repository(self._project) as repo:
                     self._tree = read_tree(repo, pipeline)
                 self._state, self._shipment = self._tree.state(), ship(self._project, self._tree)
+                self._runtime = load_params(ProjectPaths(self._project).params).runtime
         return unchanged
 
     def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
@@ -143,6 +145,7 @@ class ClusterStages(SplitPhaseEngine):
             f"{file_name(name)}-{short_digest(text)}",
             text,
             (name,),
+            self._runtime,
             self._graph.nodes[name].threads,
             self._neighbours,
             self._tree,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kdtasks.core.errors import SweepError
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.settings import RuntimeParams
 from kdtasks.orchestrate.cluster.client import check_versions, worker_facts
 from kdtasks.orchestrate.cluster.core_pool import CorePool
 from kdtasks.orchestrate.cluster.shipping import ShippedProject, unpack
@@ -22,6 +23,8 @@ from kdtasks.orchestrate.sweep.engine import run_in_clone
 from kdtasks.orchestrate.sweep.pipeline import open_repository
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.warm.commands import WarmCommands
+from kdtasks.orchestrate.warm.server import LastServer
+from kdtasks.orchestrate.warm.stages import SharedStages
 
 if TYPE_CHECKING:
     from distributed import Worker
@@ -31,7 +34,7 @@ ARRIVAL = "on worker "
 
 _one_unpacks = threading.Lock()
 _cores = CorePool()
-_commands: dict[Path, WarmCommands] = {}  # one, by its project
+_commands, _stages = LastServer(WarmCommands), LastServer(SharedStages)
 
 
 class WorkRequest(NamedTuple):
@@ -41,6 +44,7 @@ class WorkRequest(NamedTuple):
     clone: str  # name of the folder
     params_text: str
     stages: tuple[str, ...]
+    runtime: RuntimeParams  # of the params
     threads: int  # of the widest of them
     neighbours: Mapping[str, int]  # workers by host, which share its cores
     tree: WorkingTree
@@ -96,7 +100,7 @@ def run_stage(request: WorkRequest) -> WorkResult:
             let_another_in()
             return is_cancelled()
 
-        return _run(request, worker, lambda place: events_path(place / EVENTS, name), 1, is_stopped)
+        return _run(request, worker, lambda clone: events_path(clone / EVENTS, name), 1, is_stopped)
 
 
 def _run(
@@ -111,45 +115,41 @@ def _run(
     folder = Path(worker.local_directory) / "kdtasks" / request.state[:16]
     with _one_unpacks:
         tree, cache = unpack(request.shipment, request.tree, folder, is_cancelled)
-        commands = _commands_of(tree.project)
-    clone = folder / "clones" / request.clone
-    place = make_clone(
-        tree, clone, params_text=request.params_text, cache=cache, mark=request.state
+    clone_folder = folder / "clones" / request.clone
+    clone = make_clone(
+        tree, clone_folder, params_text=request.params_text, cache=cache, mark=request.state
     )
     if request.lock_text:
-        ProjectPaths(place).lock.write_text(request.lock_text, encoding="utf-8")
-        postpone_check(place)  # of all that other stages wrote, for one that reads some of it
-    messages = _Messages(worker, request, facts.processor, events(place))
+        ProjectPaths(clone).lock.write_text(request.lock_text, encoding="utf-8")
+        postpone_check(clone)  # of all that other stages wrote, for one that reads some of it
+    messages = _Messages(worker, request, facts.processor, events(clone))
     words = (*request.stages, "--workers", str(at_once), "--pull", "--push")
     with closing(Guardian()) as guardian:
         try:
             if not run_in_clone(
-                place, words, messages.tell, is_cancelled, guardian, commands.words
+                clone,
+                words,
+                messages.send_line,
+                is_cancelled,
+                guardian,
+                start=_commands.of(tree.project).words,
+                variables=_stages.of(request.runtime).for_runs(),
             ):
                 raise SweepError("stopped")
         finally:
             messages.send()
     work_result = WorkResult(b"", None, {})
     if name := request.experiment:
-        result = PointResult.of(place, request.seeds, request.metric)
-        save_experiment(place, name, request.stages, start=commands.words)
-        bundle = bundle_experiment(place, tree.head, name)
-        work_result = WorkResult(bundle, result, _metrics(place))
-    remove_clone(clone)
+        result = PointResult.of(clone, request.seeds, request.metric)
+        save_experiment(clone, tree.head, name)
+        bundle = bundle_experiment(clone, tree.head, name)
+        work_result = WorkResult(bundle, result, _metrics(clone))
+    remove_clone(clone_folder)
     return work_result
 
 
-def _commands_of(project: Path) -> WarmCommands:
-    """A server for the clones of a project; that of another one ends with its last command."""
-    if project not in _commands:
-        for _, commands in (_commands.popitem() for _ in list(_commands)):
-            commands.retire()
-        _commands[project] = WarmCommands(project)
-    return _commands[project]
-
-
-def _metrics(place: Path) -> dict[str, bytes]:
-    with open_repository(place) as repo:
+def _metrics(clone: Path) -> dict[str, bytes]:
+    with open_repository(clone) as repo:
         hashes = [out.hash_info for out in repo.index.outs if out.metric and out.use_cache]
         paths = {
             it.value: Path(repo.cache.local.oid_to_path(it.value))
@@ -184,7 +184,7 @@ class _Messages:
         events.unlink(missing_ok=True)  # of a killed run
         self.send()
 
-    def tell(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         """Send a line soon."""
         self._lines.append(line)
         if time.monotonic() - self._sent > BETWEEN_MESSAGES_SECONDS:

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from kdtasks.core.errors import ProjectError, StageError
+from kdtasks.core.errors import ProjectError
 from kdtasks.core.paths import LOCK, PARAMS
 from kdtasks.orchestrate.project.lockfile import overlaps
-from kdtasks.orchestrate.project.project import Start, run_captured, start_cold
+from kdtasks.orchestrate.project.project import run_captured
 
 LEFT_OUT = (LOCK, PARAMS)  # a point has its own
 SNAPSHOT = "refs/kdtasks/snapshot"  # in the bundle of `bundle_snapshot`
@@ -42,7 +42,7 @@ def git(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -
     return ended.stdout
 
 
-def git_if_any(folder: Path, *words: str) -> str | None:
+def try_git(folder: Path, *words: str) -> str | None:
     """What git prints, without white space around it; None where it is missing or refuses."""
     try:
         return git(folder, *words).strip()
@@ -100,12 +100,12 @@ def last_commit(project: Path) -> str:
     Raises:
         ProjectError: there is no git repository, or no commit in it.
     """
-    if git_if_any(project, "rev-parse", "--git-dir") is None:
+    if try_git(project, "rev-parse", "--git-dir") is None:
         raise ProjectError(
             f"{project} is in no git repository; DVC keeps experiments in git: run `git init`, "
             "`git add` and `git commit` first"
         )
-    head = git_if_any(project, "rev-parse", "--verify", "HEAD")
+    head = try_git(project, "rev-parse", "--verify", "HEAD")
     if head is None:
         raise ProjectError(
             f"{project} has no commit yet; an experiment needs one to start from: "
@@ -169,31 +169,21 @@ def saved_experiments(project: Path, head: str) -> set[str]:
     }
 
 
-def save_experiment(
-    clone: Path,
-    name: str,
-    stages: Sequence[str],
-    *,
-    files: Sequence[Path] = (),
-    start: Start = start_cold,
-) -> None:
-    """Make what is in a clone an experiment there: params, code, dvc.lock; outputs are cached.
+def save_experiment(clone: Path, head: str, name: str, *, files: Sequence[Path] = ()) -> None:
+    """Make what is in a clone an experiment there: git's files, dvc.lock and params as they are.
+
+    It is what `dvc exp save` would make, without its second look at stages that have just run.
 
     Args:
+        head: the commit that it starts from.
         files: that belong to it besides, and that git need not know.
-        start: what to start for DVC's command.
 
     Raises:
-        StageError: DVC refuses.
+        ProjectError: one of the files is not there.
     """
-    besides = [word for path in files for word in ("--include-untracked", str(path))]
-    # with targets: without them DVC wants the outputs of all stages, also of those not run
-    words = ("exp", "save", "--force", "--name", name, *besides, *stages)
-    ended = run_captured(clone, *start("dvc", *words), DVC_EXP_AUTO_PUSH="false")
-    if ended.returncode != 0:
-        errors = [line for line in ended.stderr.splitlines() if line.startswith("ERROR: ")]
-        reason = errors[-1].removeprefix("ERROR: ") if errors else f"status {ended.returncode}"
-        raise StageError(f"experiment {name} could not be saved: {reason}")
+    git(clone, "add", "--update", "--", ":/")
+    git(clone, "add", "--force", "--", LOCK, PARAMS, *map(str, files))
+    _commit(clone, head, name, git(clone, "write-tree").strip())
 
 
 def changed_tree(project: Path) -> str:
@@ -224,9 +214,14 @@ def commit_experiment(
             entries += ["--cacheinfo", f"100644,{number},{prefix}{path.as_posix()}"]
         git(project, "update-index", "--add", *entries, variables=index)
         written = git(project, "write-tree", variables=index).strip()
-    words = ("commit-tree", written, "-p", head, "-m", f"kdtasks: {name}")
-    commit = git(project, *words, variables=_IDENTITY).strip()
-    git(project, "update-ref", reference(head, name), commit)
+    _commit(project, head, name, written)
+
+
+def _commit(folder: Path, head: str, name: str, tree: str) -> None:
+    """Make an experiment of a tree of git."""
+    words = ("commit-tree", tree, "-p", head, "-m", f"kdtasks: {name}")
+    commit = git(folder, *words, variables=_IDENTITY).strip()
+    git(folder, "update-ref", reference(head, name), commit)
 
 
 def bundle_snapshot(tree: WorkingTree, path: Path) -> None:
@@ -257,7 +252,7 @@ def bundle_experiment(clone: Path, head: str, name: str) -> bytes:
         return path.read_bytes()
 
 
-def bring_experiment(project: Path, clone: Path, head: str, name: str) -> str:
+def fetch_experiment(project: Path, clone: Path, head: str, name: str) -> str:
     """Fetch an experiment from a clone or bundle, for `dvc exp show` to list; returns its commit.
 
     Not for several threads at once: git locks what it writes.

@@ -12,7 +12,7 @@ from kdtasks.core.locks import locked_if_free
 from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian
 from kdtasks.orchestrate.processes import run_streamed, uninterrupted
 from kdtasks.orchestrate.project.clone import clone_mark, make_clone, remove_clone
-from kdtasks.orchestrate.project.git import bring_experiment, save_experiment
+from kdtasks.orchestrate.project.git import WorkingTree, fetch_experiment, save_experiment
 from kdtasks.orchestrate.project.project import Start, child_environment, start_cold
 from kdtasks.orchestrate.runner.files import first_failure, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, RunObserver, StageState
@@ -29,8 +29,11 @@ from kdtasks.orchestrate.sweep.plan import (
 )
 from kdtasks.orchestrate.sweep.results import PointResult, R, keep_result
 from kdtasks.orchestrate.warm.commands import WarmCommands
+from kdtasks.orchestrate.warm.server import LastServer
+from kdtasks.orchestrate.warm.stages import SharedStages
 
 LOGS = FOLDER / "logs"
+SNAPSHOT = "snapshot"  # name of the clone of the project as it was planned
 
 
 class SweepEngine(Generic[R]):
@@ -41,7 +44,9 @@ class SweepEngine(Generic[R]):
     def __init__(self, plan: SweepPlan[R]) -> None:
         self._plan = plan
         self._one_fetch = threading.Lock()
-        self._commands = WarmCommands(plan.project)
+        self._one_snapshot = threading.Lock()
+        self._snapshot: WorkingTree | None = None
+        self._commands, self._stages = LastServer(WarmCommands), LastServer(SharedStages)
         self.results: dict[str, R] = dict(plan.done)  # by experiment
 
     def survey(self) -> frozenset[str]:
@@ -83,55 +88,82 @@ class SweepEngine(Generic[R]):
             with uninterrupted():
                 self._guardian.close()
                 self._commands.close()
+                self._stages.close()
+                remove_clone(clone_path(plan.project, SNAPSHOT))
 
     def _run(self, job: Job, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
-        plan, text = self._plan, job.point.text
-        clone = clone_path(plan.project, job.clone)
-        place = make_clone(plan.tree, clone, params_text=text, cache=plan.cache, mark=plan.state)
+        folder, tree = clone_path(self._plan.project, job.clone), self._planned_tree()
+        clone = self._make_clone(tree, folder, job.point.text)
         words = (*job.stages, "--workers", str(job.workers))
         if not run_in_clone(
-            place, words, on_line, is_cancelled, self._guardian, self._commands.words
+            clone,
+            words,
+            on_line,
+            is_cancelled,
+            self._guardian,
+            start=self._commands.of(tree.project).words,
+            variables=self._stages.of(job.point.params.runtime).for_runs(),
         ):
             return Outcome(StageState.CANCELLED, message="stopped")
-        digest = self._keep(job, place) if job.is_point else ""
-        remove_clone(clone)
+        digest = self._keep(job, clone) if job.is_point else ""
+        remove_clone(folder)
         return Outcome(StageState.COMPLETED, digest)
 
-    def _keep(self, job: Job, place: Path) -> str:
+    def _planned_tree(self) -> WorkingTree:
+        """A clone of the project, of which all others are made: it may be edited meanwhile."""
+        with self._one_snapshot:
+            if not self._snapshot:
+                plan, folder = self._plan, clone_path(self._plan.project, SNAPSHOT)
+                clone = self._make_clone(plan.tree, folder, "")
+                if plan.tree.state() != plan.state:
+                    remove_clone(folder)
+                    raise SweepError("the project changed while the sweep began; start it again")
+                self._snapshot = plan.tree._replace(project=clone, top=folder)
+            return self._snapshot
+
+    def _make_clone(self, tree: WorkingTree, folder: Path, text: str) -> Path:
+        plan = self._plan
+        return make_clone(tree, folder, params_text=text, cache=plan.cache, mark=plan.state)
+
+    def _keep(self, job: Job, clone: Path) -> str:
         """Make a finished run an experiment of the project, and keep its metrics."""
         plan, name = self._plan, job.point.experiment
-        result = self._read(job, place)
-        save_experiment(place, name, job.stages, files=self.files, start=self._commands.words)
+        result = self._read(job, clone)
+        save_experiment(clone, plan.tree.head, name, files=self.files)
         with self._one_fetch:
-            commit = bring_experiment(plan.project, place, plan.tree.head, name)
+            commit = fetch_experiment(plan.project, clone, plan.tree.head, name)
         keep_result(result_path(plan.project, job.point), plan.inputs[name], result)
         self.results[name] = result
         return commit
 
-    def _read(self, job: Job, place: Path) -> R:
-        return self._plan.kind.read(place, job.point.params)
+    def _read(self, job: Job, clone: Path) -> R:
+        return self._plan.kind.read(clone, job.point.params)
 
 
 def run_in_clone(
-    place: Path,
+    clone: Path,
     words: Sequence[str],
     on_line: OnLine,
     is_cancelled: IsCancelled,
     guardian: Guardian,
     start: Start = start_cold,
+    variables: Mapping[str, str] | None = None,
 ) -> bool:
     """Run `kdtasks run` with stages and options in a clone; returns whether it came to its end.
+
+    Args:
+        variables: that join its environment.
 
     Raises:
         SweepError: a stage failed.
     """
-    _wait_for_killed_run(place)
-    events = run_events(place)
+    _wait_for_killed_run(clone)
+    events = run_events(clone)
     events.unlink(missing_ok=True)  # of a killed run
     status = run_streamed(
         start("kdtasks", "run", *words, "--no-prefect"),
-        folder=place,
-        environment=child_environment(),
+        folder=clone,
+        environment={**child_environment(), **(variables or {})},
         on_line=on_line,
         is_cancelled=is_cancelled,
         guardian=guardian,
@@ -143,9 +175,9 @@ def run_in_clone(
     return True
 
 
-def _wait_for_killed_run(place: Path) -> None:
+def _wait_for_killed_run(clone: Path) -> None:
     """Let what a killed sweep has left behind in a clone end: its guardian is about to."""
-    path = place / ".dvc" / "tmp" / "kdtasks-run.lock"
+    path = clone / ".dvc" / "tmp" / "kdtasks-run.lock"
     deadline = time.monotonic() + 3 * GRACE_SECONDS
     while path.is_file() and time.monotonic() < deadline:
         with locked_if_free(path) as lock:

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 from kdtasks.core.errors import TuneError
 from kdtasks.core.files import write_json, write_text
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.learn.networks.saved import start_of
+from kdtasks.learn.networks.saved import initial_weights_of
 from kdtasks.orchestrate.sweep.grid import short_digest, value_text, with_settings
 from kdtasks.orchestrate.tune.space import KEYS, settings_of
 from kdtasks.orchestrate.tune.study import Tuning, best_of, done, ending, trained_with
@@ -33,7 +33,7 @@ class Best(NamedTuple):
     settings: dict[str, Any]
 
 
-class Found(NamedTuple):
+class TuneResult(NamedTuple):
     """What a tuning found.
 
     Attributes:
@@ -49,7 +49,7 @@ class Found(NamedTuple):
     best: dict[str, Best]
 
 
-def keep_found(tuning: Tuning, trials: int) -> Found:
+def write_result(tuning: Tuning, trials: int) -> TuneResult:
     """Write down the best of the first trials of either student.
 
     Raises:
@@ -61,14 +61,14 @@ def keep_found(tuning: Tuning, trials: int) -> Found:
         settings = settings_of(tuning.settings(name, trial), space)
         number = done(tuning.studies[name]).index(trial) + 1
         best[name] = Best(trial.value or 0.0, number, settings)
-    found = Found(_others(tuning.params), trials, tuning.seed, best)
+    found = TuneResult(_others(tuning.params), trials, tuning.seed, best)
     content = found._asdict() | {"best": {name: it._asdict() for name, it in best.items()}}
     write_json(tuning.folder / FILE, content)
     write_json(tuning.project / TRIED, content | {"tried": _tried(tuning)})
     return found
 
 
-def apply_found(project: Path) -> list[str]:
+def apply_result(project: Path) -> list[str]:
     """Write into params.yaml what was found last, and seeds that no trial trained with.
 
     Returns: what changed, a line a key; nothing where params.yaml says it already.
@@ -94,7 +94,7 @@ def apply_found(project: Path) -> list[str]:
     before = settings_of(params, settings)
     changed = {key: value for key, value in settings.items() if before[key] != value}
     for seed in settings["seeds"]:
-        start_of(Path(params.student.start), seed, project)
+        initial_weights_of(Path(params.student.start), seed, project)
     if changed:
         text = paths.params.read_text(encoding="utf-8")
         is_ours = text == render_params(params)  # else comments of somebody's own are kept
@@ -128,9 +128,9 @@ def _others(params: Params) -> str:
     return short_digest(content)
 
 
-def _read(path: Path) -> Found:
+def _read(path: Path) -> TuneResult:
     try:
-        return TypeAdapter(Found).validate_json(path.read_bytes())
+        return TypeAdapter(TuneResult).validate_json(path.read_bytes())
     except FileNotFoundError:
         raise TuneError("nothing was found yet; run `kdtasks tune` first") from None
     except ValidationError:

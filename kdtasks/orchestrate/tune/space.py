@@ -13,7 +13,7 @@ from optuna.distributions import (
 )
 
 from kdtasks.core.errors import TuneError, did_you_mean
-from kdtasks.learn.arms import Arm, pace
+from kdtasks.learn.arms import Arm, rate_and_epochs
 from kdtasks.learn.losses.distillation import distillation_losses
 from kdtasks.params import Params
 from kdtasks.params.load import parse_params
@@ -68,7 +68,7 @@ def spaces(params: Params, changes: Sequence[str]) -> dict[str, Space]:
 def present(params: Params, space: Space) -> dict[str, Any]:
     """The values that params have already of what is tuned, where the space has them."""
     (arm,) = (ARMS[name] for name, keys in KEYS.items() if not space.keys() - {*keys})
-    rate, epochs = pace(arm, params.student, params.distill)
+    rate, epochs = rate_and_epochs(arm, params.student, params.distill)
     distill = params.distill
     values = {
         **dict.fromkeys(("student.learning_rate", "distill.learning_rate"), rate),
@@ -107,7 +107,7 @@ def settings_of(params: Params, keys: Iterable[str]) -> dict[str, Any]:
 
 
 def _default(name: str, params: Params) -> Space:
-    rate, epochs = pace(ARMS[name], params.student, params.distill)
+    rate, epochs = rate_and_epochs(ARMS[name], params.student, params.distill)
     rates = FloatDistribution(rate / 10, rate * 10, log=True)
     lengths = IntDistribution(max(1, epochs // 2), 2 * epochs)
     if name == "alone":

@@ -1,4 +1,4 @@
-"""Start commands of kdtasks and DVC in clones of a project, in forks of a process that has both."""
+"""Start commands of kdtasks in clones of a project, in forks of a process that has it and DVC."""
 
 import sys
 from importlib.util import find_spec
@@ -13,18 +13,27 @@ _MODULES = (
     "kdtasks.cli.run",
     "kdtasks.params",
     "kdtasks.orchestrate.runner.engine",
-    "dvc.cli.parser",
-    "dvc.repo.datasets",
-    "dvc.repo.experiments.executor.local",
-    "dvc.repo.experiments.queue.celery",
-    "dvc.repo.experiments.queue.workspace",
-    "dvc.repo.plots",
-    "dvc.utils.studio",
+    "configobj",
     "dulwich.porcelain",
+    "dvc.cachemgr",
+    "dvc.data_cloud",
+    "dvc.repo.artifacts",
+    "dvc.repo.datasets",
+    "dvc.repo.graph",
+    "dvc.repo.index",
+    "dvc.repo.metrics",
+    "dvc.repo.plots",
+    "dvc.repo.stage",
+    "dvc.scm",
+    "dvc.utils.strictyaml",
+    "dvc_data.hashfile.db.index",
+    "dvc_data.hashfile.db.local",
+    "fsspec.implementations.memory",
     "networkx",
-    "pygit2",
+    "platformdirs",
     "pyparsing",
-    "requests",
+    "ruamel.yaml",
+    "scmrepo.git",
 )
 _OF_REMOTES = ("dvc_s3", "s3fs")  # where they are installed
 

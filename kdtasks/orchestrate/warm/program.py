@@ -1,7 +1,8 @@
 """The program behind warm commands: a server that forks itself, and what stands for a command.
 
-`serve` imports modules and then forks for every command that it is asked for. Nothing but imports
-has happened before, so the fork is as a fresh process that has just imported them. This file itself
+`serve` imports modules once the first command is there, and then forks for every command that it
+is asked for. Nothing but imports has happened before, so the fork is as a fresh process that has
+just imported them. This file itself
 imports nothing of the package: whose code a command runs is for the caller to say. The server ends
 once its standard input does and no command is left.
 
@@ -20,6 +21,7 @@ import io
 import json
 import os
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -144,11 +146,11 @@ class _Server:
             os.close(stream)
         if process and connection:
             self._clients[connection] = process
-            self._selector.register(connection, selectors.EVENT_READ, self._hear)
+            self._selector.register(connection, selectors.EVENT_READ, self._receive_signals)
             with contextlib.suppress(OSError):
                 connection.sendall(_STARTED)
 
-    def _hear(self, connection: socket.socket) -> None:
+    def _receive_signals(self, connection: socket.socket) -> None:
         """Hand on the client's signals."""
         if connection not in self._clients:  # its stage ended in the same moment
             return
@@ -203,8 +205,17 @@ def serve(listener_number: str, variables: str, folder: str, *modules: str) -> N
     """
     listener = socket.socket(fileno=int(listener_number))
     address = listener.getsockname()
+    wanted, _, _ = select.select([listener, sys.stdin], [], [])
+    if listener in wanted:
+        _import(json.loads(variables), folder, modules)
+    _Server(listener).serve()
+    with contextlib.suppress(OSError):  # a run that was killed has not removed it
+        os.unlink(address)  # noqa: PTH108
+
+
+def _import(variables: dict[str, str], folder: str, modules: Sequence[str]) -> None:
     importlib.import_module(_FIRST)
-    os.environ.update(json.loads(variables))
+    os.environ.update(variables)
     gc.disable()  # it would look through all that is imported, and stays, again and again
     sys.path[:0] = [folder] if folder else []
     for name in modules:
@@ -214,9 +225,6 @@ def serve(listener_number: str, variables: str, folder: str, *modules: str) -> N
     gc.collect()
     gc.freeze()  # the forks' collectors leave the pages that they share alone
     gc.enable()
-    _Server(listener).serve()
-    with contextlib.suppress(OSError):  # a run that was killed has not removed it
-        os.unlink(address)  # noqa: PTH108
 
 
 def ask(address: str, module: str, *arguments: str) -> None:

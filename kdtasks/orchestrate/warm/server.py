@@ -5,9 +5,10 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from kdtasks.orchestrate.project.project import child_environment
 from kdtasks.orchestrate.warm.folder import socket_folder
@@ -18,7 +19,7 @@ _QUEUE = 64
 
 
 class WarmServer:
-    """Started when the first command asks for it.
+    """Started when its address is asked for; it imports once the first command is there.
 
     Where it cannot be started, or has ended, commands start cold by themselves.
     """
@@ -31,15 +32,22 @@ class WarmServer:
         self._address = ""
         self._server: subprocess.Popen[bytes] | None = None
 
+    def address(self) -> str | None:
+        """Where it listens; None where it could not be started."""
+        with self._one_thread:
+            if not self._address:
+                try:
+                    self._address = self._find()
+                except OSError:  # a path too long for a socket, no memory
+                    return None
+        return self._address
+
     def command(self, module: str, *arguments: str) -> list[str] | None:
         """What to start for `python -m MODULE ARGUMENT…`; None where only that can be."""
-        with self._one_thread:
-            if not self._server:
-                try:
-                    self._server = self._start()
-                except OSError:  # a path too long for a socket, no memory: it starts cold
-                    return None
-        return [sys.executable, "-I", "-S", str(_PROGRAM), "ask", self._address, module, *arguments]
+        address = self.address()
+        if not address:
+            return None
+        return [sys.executable, "-I", "-S", str(_PROGRAM), "ask", address, module, *arguments]
 
     def retire(self) -> None:
         """Let the server end once no command runs."""
@@ -59,15 +67,16 @@ class WarmServer:
         """What the server's environment has besides."""
         return {}
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _find(self) -> str:
+        """Start the server; returns its address."""
         variables = json.dumps(self._variables())
-        self._address = str(self._folder.enter_context(socket_folder()) / "warm")
+        address = str(self._folder.enter_context(socket_folder()) / "warm")
         with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(self._address)
+            listener.bind(address)
             listener.listen(_QUEUE)  # from here on clients wait for its imports
             number = listener.fileno()
             words = (str(number), variables, str(self._home or ""), *self._modules)
-            return subprocess.Popen(
+            self._server = subprocess.Popen(
                 # -P: this folder is no place to import from
                 [sys.executable, "-P", str(_PROGRAM), "serve", *words],
                 cwd=self._home,
@@ -78,3 +87,33 @@ class WarmServer:
                 pass_fds=[number],
                 start_new_session=True,
             )
+        return address
+
+
+K = TypeVar("K", bound=Hashable)
+S = TypeVar("S", bound=WarmServer)
+
+
+class LastServer(Generic[K, S]):
+    """The server of the key that was asked for last; any other ends with its last command."""
+
+    def __init__(self, make: Callable[[K], S]) -> None:
+        self._make = make
+        self._one_thread = threading.Lock()
+        self._servers: dict[K, S] = {}
+
+    def of(self, key: K) -> S:
+        """Give the server of a key."""
+        with self._one_thread:
+            if key not in self._servers:
+                for other in list(self._servers):
+                    self._servers.pop(other).retire()
+                self._servers[key] = self._make(key)
+            return self._servers[key]
+
+    def close(self) -> None:
+        """End it; to be called when no command runs."""
+        with self._one_thread:
+            for server in self._servers.values():
+                server.close()
+            self._servers.clear()

@@ -1,22 +1,28 @@
 """Start stages warm: in forks of a process that has imported TensorFlow."""
 
+import json
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.orchestrate.processes import why_cold
 from kdtasks.orchestrate.warm.server import WarmServer
 
+if TYPE_CHECKING:
+    from kdtasks.core.settings import RuntimeParams
+
 _MODULES = ("tensorflow", "tf_keras", "pydantic", "yaml", "h5py")
+_SHARED = "KDTASKS_WARM_STAGES"  # environment variable: a server's address, and its pins
 
 
-class WarmStages(WarmServer):
-    """A server for the stages of one run."""
+class PinnedStages(WarmServer):
+    """A server for stages of any folder; it has nothing of a project, whose code each brings."""
 
-    def __init__(self, project: Path) -> None:
-        """Args: `project`, whose params say what the server is pinned to."""
-        super().__init__(_MODULES)  # and nothing of the project, whose code a stage takes itself
-        self._project = project
+    def __init__(self) -> None:
+        super().__init__(_MODULES)
 
     def words(self, line: str) -> list[str] | None:
         """What to start for a command line; None unless it is a stage's `python -m stages.…`."""
@@ -26,9 +32,43 @@ class WarmStages(WarmServer):
             return None
         return self.command(*words[2:])
 
-    def _variables(self) -> Mapping[str, str]:
-        from kdtasks.core.reproducibility import pins  # here: a run with nothing to do waits for
-        from kdtasks.params import load_params  # neither NumPy nor pydantic
 
-        runtime = load_params(ProjectPaths(self._project).params).runtime
-        return pins(runtime.threads, precision=runtime.precision, device=runtime.device)
+class WarmStages(PinnedStages):
+    """The server of one run: its own, or the one that it shares with others pinned as it is."""
+
+    def __init__(self, project: Path) -> None:
+        """Args: `project`, whose params say what stages are pinned to."""
+        super().__init__()
+        self._project = project
+
+    def _find(self) -> str:
+        address, pins = json.loads(os.environ.get(_SHARED, '["", {}]'))
+        return str(address) if pins == self._variables() else super()._find()
+
+    def _variables(self) -> Mapping[str, str]:
+        from kdtasks.params import load_params  # here: a run with nothing to do has no need of it
+
+        return _pins(load_params(ProjectPaths(self._project).params).runtime)
+
+
+class SharedStages(PinnedStages):
+    """A server that runs in several clones share."""
+
+    def __init__(self, runtime: "RuntimeParams") -> None:
+        """Args: `runtime`, that of the params of all of them."""
+        super().__init__()
+        self._runtime = runtime
+
+    def for_runs(self) -> dict[str, str]:
+        """The variables by which `kdtasks run` knows of it; none where stages start cold."""
+        address = None if why_cold() else self.address()
+        return {_SHARED: json.dumps([address, self._variables()])} if address else {}
+
+    def _variables(self) -> Mapping[str, str]:
+        return _pins(self._runtime)
+
+
+def _pins(runtime: "RuntimeParams") -> dict[str, str]:
+    from kdtasks.core.reproducibility import pins  # here: a run with nothing to do imports no NumPy
+
+    return pins(runtime.threads, precision=runtime.precision, device=runtime.device)

@@ -144,6 +144,41 @@ def test_code_that_was_not_committed_runs_and_is_in_the_experiment(
 
 
 @pytest.mark.slow
+def test_what_is_edited_while_a_sweep_runs_is_not_in_its_points(
+    project: Path, run_git: Callable[..., str]
+):
+    code, hold = project / "work.py", Path(os.environ["HOLD"])
+    hold.touch()
+    planned = code.read_text(encoding="utf-8").replace("0.05 *", "0.04 *")
+    code.write_text(planned, encoding="utf-8")
+    words = ("-S", "distill.alpha=0.5,0.25", "--seeds", "1", "--workers", "1")
+    running = start(project, *words)
+    wait_until(is_held, "the first point has not begun")
+    code.write_text("raise SystemExit('edited')", encoding="utf-8")
+    hold.unlink()
+    output, _ = running.communicate(timeout=120)
+    assert running.returncode == 0, output
+    assert experiments(project)["0.25"]["distill"]["by_seed"] == pytest.approx({"0": 0.91})
+    for commit in run_git(project, "for-each-ref", "--format=%(objectname)", "refs/exps").split():
+        assert run_git(project, "show", f"{commit}:work.py") == planned.strip()
+    assert list((project / FOLDER / "clones").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_what_is_edited_before_the_first_point_is_refused(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+):
+    code = project / "work.py"
+    code.write_text(code.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    with planned_sweep(project, SweepOptions(("distill.alpha=0.1",), seeds=1)) as plan:
+        code.write_text("raise SystemExit('edited')", encoding="utf-8")
+        end = execute(plan, SweepProgress(plan, LOGS))
+    (outcome,) = end.outcomes.values()
+    assert outcome.message.endswith("the project changed while the sweep began; start it again")
+    assert list((project / FOLDER / "clones").iterdir()) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_a_sweep_that_was_stopped_goes_on_where_it_was(
     project: Path, trace: Trace, number: signal.Signals

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.core.errors import StageError
+from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.project.git import (
-    bring_experiment,
+    fetch_experiment,
     reference,
     save_experiment,
     saved_experiments,
@@ -21,9 +21,7 @@ pytestmark = pytest.mark.usefixtures("warm_commands")
 NAME = "alpha=0.5_exits=block_1-0a1b2c"
 
 
-def test_an_experiment_comes_home(
-    project: Path, tmp_path: Path, run_git: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-):
+def test_an_experiment_comes_home(project: Path, tmp_path: Path, run_git: Callable[..., str]):
     clone = tmp_path / "clone"
     run_git(project, "clone", "--quiet", str(project), str(clone))
     run_git(clone, "checkout", "--quiet", "--detach")
@@ -33,13 +31,11 @@ def test_an_experiment_comes_home(
     (clone / "data/raw/a.txt").write_text("data", encoding="utf-8")
     dvc = [sys.executable, "-m", "dvc"]
     subprocess.run([*dvc, "repro", "--quiet", "prepare"], cwd=clone, check=True)
-    monkeypatch.setenv("DVC_EXP_AUTO_PUSH", "true")  # the clone's remote is the project
 
     assert NAME not in saved_experiments(project, head)
-    # of the other stages there are no outputs, which is no reason to refuse
-    save_experiment(clone, NAME, ["prepare"])
+    save_experiment(clone, head, NAME)
     assert NAME not in saved_experiments(project, head)
-    commit = bring_experiment(project, clone, head, NAME)
+    commit = fetch_experiment(project, clone, head, NAME)
     assert saved_experiments(project, head) == {NAME}
     assert commit == run_git(project, "rev-parse", reference(head, NAME))
     shown = subprocess.run(
@@ -55,10 +51,10 @@ def test_an_experiment_comes_home(
 
     # once more, with something else in it: the point ran again
     (clone / "params.yaml").write_text(text.replace("alpha: 0.1", "alpha: 0.9"), encoding="utf-8")
-    save_experiment(clone, NAME, ["prepare"])
-    assert bring_experiment(project, clone, head, NAME) != commit
+    save_experiment(clone, head, NAME)
+    assert fetch_experiment(project, clone, head, NAME) != commit
 
 
 def test_a_refusal_is_one_line(project: Path):
-    with pytest.raises(StageError, match=r"experiment x could not be saved: .*does not exist"):
-        save_experiment(project, "x", ["prepare"])
+    with pytest.raises(ProjectError, match=r"`git add` failed in .*: fatal: .*'dvc.lock' did not"):
+        save_experiment(project, "HEAD", "x")

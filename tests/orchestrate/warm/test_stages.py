@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ import pytest
 from kdtasks.orchestrate.processes import run_streamed
 from kdtasks.orchestrate.project.project import child_environment
 from kdtasks.orchestrate.warm import server
-from kdtasks.orchestrate.warm.stages import WarmStages
+from kdtasks.orchestrate.warm.stages import SharedStages, WarmStages
+from kdtasks.params import load_params
 
 SHOW = """
 import os, sys, threading
@@ -180,6 +182,34 @@ def test_without_its_server_a_stage_starts_cold(
     warm.close()
     status, lines = start(words)
     assert (status, lines[1]) == (0, "tensorflow is there: False True")
+
+
+def test_runs_pinned_alike_share_a_server_but_no_code(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clone = tmp_path / "clone"
+    shutil.copytree(project, clone)
+    (clone / "stages/show.py").write_text("import tensorflow; print('the clone')", encoding="utf-8")
+    with closing(SharedStages(load_params(project / "params.yaml").runtime)) as shared:
+        for name, value in shared.for_runs().items():
+            monkeypatch.setenv(name, value)
+        assert shared._server
+        mapped = Path(f"/proc/{shared._server.pid}/maps")
+        assert "tensorflow" not in mapped.read_text(encoding="utf-8")  # before it is needed
+        for folder, said in ((project, "tensorflow is there: True True"), (clone, "the clone")):
+            with closing(WarmStages(folder)) as warm:
+                words = warm.words("python -m stages.show 0") or []
+                assert warm.address() == shared.address()
+                environment = {**child_environment(), "MARK": "set"}
+                shown = subprocess.check_output(words, cwd=folder, env=environment, text=True)
+                assert said in shown.splitlines()
+        assert "tensorflow" in mapped.read_text(encoding="utf-8")
+
+        params = clone / "params.yaml"
+        text = params.read_text(encoding="utf-8").replace("  threads: 1", "  threads: 3")
+        params.write_text(text, encoding="utf-8")
+        with closing(WarmStages(clone)) as other:
+            assert other.address() not in (None, shared.address())
 
 
 def test_a_client_that_goes_away_at_once_harms_nothing(
