@@ -3,10 +3,10 @@
     python -m benchmarks.hostile [bundles] [teachers] [images] [params] [requests] [devices] [kills]
         [--trials N] [--minutes M] [--write]
 
-Counted are tracebacks, ends of the process, what takes more than ten seconds, and files that are
-left outside their place. `kills` are five kinds, of processes instead of input. `--write` puts the
-counts into results/hostile.json and docs/reliability.md. So many trials have the same cases each
-time, so `--only N` repeats one.
+Counted are tracebacks, ends of the process, what computes for more than ten seconds, and files that
+are left outside their place. `kills` are five kinds, of processes instead of input. `--write` puts
+the counts into results/hostile.json and docs/reliability.md. So many trials have the same cases
+each time, so `--only N` repeats one.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def render(results: dict[str, dict[str, float]]) -> str:
     kills = [each.name for each in KILLS]
     lines = [
         "| input | tried | refused in a sentence | answered all the same | tracebacks "
-        "| ends of the process | over 10 s | files outside | slowest | memory more |",
+        "| ends of the process | over 10 s of computing | files outside | slowest | memory more |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in (name for name in ATTACKS if name in results and name not in kills):

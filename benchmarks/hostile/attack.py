@@ -4,6 +4,8 @@ Cases are listed, or drawn by Hypothesis from one seed: the same number of trial
 wherever it runs, and a few of them are a share of many.
 """
 
+import contextlib
+import itertools
 import math
 import multiprocessing
 import os
@@ -39,9 +41,9 @@ class Count(NamedTuple):
         answered: opened and run all the same.
         tracebacks: any other exception.
         died: ends of the process.
-        slow: took more than ten seconds, or what the attack allows.
+        slow: computed for more than ten seconds, or what the attack allows.
         outside: left a file outside their place.
-        slowest: seconds.
+        slowest: seconds by the clock.
         grown_mb: the process's highest memory, less that after a file that is whole.
     """
 
@@ -123,13 +125,13 @@ def run(
         if time.monotonic() > until or only not in (None, number):
             return
         worker = worker or _Worker(attack, work)
-        outcome, told, seconds, more = worker.ask(case)
+        outcome, told, seconds, computed, more = worker.ask(case)
         slowest, grown = max(slowest, seconds), max(grown, more)
-        counts.update(trials=1, slow=seconds > attack.most_seconds, **{outcome: 1})
-        if outcome in ("traceback", "died", "outside") or seconds > attack.most_seconds:
-            broken.append(
-                f"{attack.name} {number}: {outcome} {told} ({seconds:.1f} s) {str(case)[:300]}"
-            )
+        is_slow = computed > attack.most_seconds
+        counts.update(trials=1, slow=is_slow, **{outcome: 1})
+        if outcome in ("traceback", "died", "outside") or is_slow:
+            took = f"({computed:.1f} of {seconds:.1f} s)"
+            broken.append(f"{attack.name} {number}: {outcome} {told} {took} {str(case)[:300]}")
         if outcome == "died":
             worker = None
 
@@ -162,8 +164,10 @@ def draw(strategy: st.SearchStrategy[Any], cases: int, use: Callable[[Any], None
             seen.add(key)
             use(case)
 
-    number = 0
-    while len(seen) < cases and not strategy.is_empty:
+    for number in itertools.count():
+        before = len(seen)
+        if before == cases or strategy.is_empty:
+            return
         several = settings(
             max_examples=cases,
             phases=[Phase.generate],
@@ -172,7 +176,8 @@ def draw(strategy: st.SearchStrategy[Any], cases: int, use: Callable[[Any], None
             suppress_health_check=list(HealthCheck),
         )
         seed(number)(several(given(strategy)(use_once)))()
-        number += 1
+        if len(seen) == before:  # there are no more
+            return
 
 
 class _Worker:
@@ -189,18 +194,18 @@ class _Worker:
             self._process.kill()
             raise RuntimeError(f"whole files of {attack.name} do not work: {outcome}")
 
-    def ask(self, case: Any) -> tuple[str, str, float, float]:
+    def ask(self, case: Any) -> tuple[str, str, float, float, float]:
         begin = time.monotonic()
         try:
             self._line.send(case)
             if self._line.poll(_PATIENCE):
-                found: tuple[str, str, float, float] = self._line.recv()
+                found: tuple[str, str, float, float, float] = self._line.recv()
                 return found
         except (EOFError, OSError):
             pass
         self._process.kill()
         self._process.join()
-        return "died", f"status {self._process.exitcode}", time.monotonic() - begin, 0.0
+        return "died", f"status {self._process.exitcode}", time.monotonic() - begin, 0.0, 0.0
 
     def end(self) -> None:
         self._line.send(_END)
@@ -229,7 +234,7 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
             return
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        before, begin = _listed(work), time.monotonic()
+        before, begin, computed = _listed(work), time.monotonic(), _computed(attack)
         outcome, told = "answered", ""
         try:
             attack.attempt(case, seeds, place)
@@ -237,7 +242,7 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
             outcome, told = "refused", str(error)
         except BaseException as error:
             outcome, told = "traceback", f"{type(error).__name__}: {str(error)[:300]}"
-        seconds = time.monotonic() - begin
+        seconds, computed = time.monotonic() - begin, _computed(attack) - computed
         if left := _listed(work) - before:
             outcome, told = "outside", str(sorted(left)[:3])
             for name in left:
@@ -248,7 +253,7 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
         most = _most_mb(attack)
         usual = most if case is None else usual
         attack.settle()
-        line.send((outcome, told, seconds, max(0.0, most - usual)))
+        line.send((outcome, told, seconds, computed, max(0.0, most - usual)))
 
 
 def _listed(work: Path) -> set[str]:
@@ -259,6 +264,16 @@ def _listed(work: Path) -> set[str]:
         for name in (*folders, *files)
     )
     return {name for name in names if not re.match(_MAY, name)}
+
+
+def _computed(attack: Attack) -> float:
+    """Seconds of processors that this process and those of the attack have taken so far."""
+    ticks = 0
+    for process in attack.others():
+        with contextlib.suppress(FileNotFoundError):  # then it counts as a child that has ended
+            fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+            ticks += sum(map(int, fields[11:13]))
+    return sum(os.times()[:4]) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _most_mb(attack: Attack) -> float:

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
 
 from benchmarks.hostile.__main__ import ATTACKS, BEGIN, END, PAGE, RESULTS, render
-from benchmarks.hostile.attack import run
+from benchmarks.hostile.attack import draw, run
 from benchmarks.hostile.kills import PublisherKills
 
 
@@ -35,6 +36,17 @@ def test_what_is_killed_ends_as_if_it_never_was(name: str, tmp_path: Path) -> No
     count, broken = run(ATTACKS[name](), 5, tmp_path / "work")
     assert [line for line in broken if ": answered" not in line and ": refused" not in line] == []
     assert count.answered == count.trials
+
+
+def test_cases_are_the_same_each_time_and_none_comes_twice() -> None:
+    def cases(strategy: st.SearchStrategy[int], count: int) -> list[int]:
+        found: list[int] = []
+        draw(strategy, count, found.append)
+        return found
+
+    assert cases(st.integers(), 50) == cases(st.integers(), 50)
+    assert len(set(cases(st.integers(0, 60), 50))) == 50
+    assert sorted(cases(st.integers(0, 2), 50)) == [0, 1, 2]
 
 
 def test_a_kill_that_leaves_damage_is_found(

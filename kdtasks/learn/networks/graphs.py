@@ -6,7 +6,7 @@ from typing import Any
 
 from kdtasks.core.backend import Tensor, keras, tf
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks import Taps
+from kdtasks.learn.networks import Backbone, Taps
 from kdtasks.learn.networks.graph_layers import MAKERS, check_scalable, clone_layer, renumbered_name
 
 
@@ -98,6 +98,27 @@ def rebuild_on(
 
     output = _applied(network, image, make)
     return _logits(output) if last is None else copies[last]
+
+
+def application_backbone(network: Any, image: Tensor, *, dropout: float) -> Backbone:
+    """Put a network of `keras.applications` without its top on an image; every layer may be a tap.
+
+    What some of them begin with, `Architecture.scale` has done.
+
+    Args: `dropout` is the fraction of the averaged features that is dropped.
+    """
+    features = rebuild_on(
+        network,
+        image,
+        last=network.layers[-1].name,
+        without=("Rescaling", "Normalization"),
+        renumbered=True,
+    )
+    taps = graph_taps(image, features)
+    tensor = keras.layers.GlobalAveragePooling2D(name="top_average")(features)
+    if dropout:
+        tensor = keras.layers.Dropout(dropout, name="top_dropout")(tensor)
+    return Backbone(tensor, taps)
 
 
 def graph_taps(image: Tensor, output: Tensor) -> Taps:
