@@ -32,7 +32,7 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_sample_images
 
-from kdtasks.edge.decoder import Decoded, Decoder
+from kdtasks.edge.decoder import DecodedImage, Decoder
 from kdtasks.edge.images import resized
 from kdtasks.params import load_params
 from kdtasks.params.write import render_params
@@ -120,11 +120,11 @@ def _jpeg(pixels: np.ndarray, quality: int, subsampling: int = 2) -> bytes:
     return file.getvalue()
 
 
-def _read_whole(decoder: Decoder, content: bytes, side: int) -> Decoded:
+def _read_whole(decoder: Decoder, content: bytes, side: int) -> DecodedImage:
     return decoder.read(decoder.read(content).pixels, image_size=(side, side))
 
 
-def _timed(work: Callable[[], Decoded]) -> tuple[np.ndarray, float]:
+def _timed(work: Callable[[], DecodedImage]) -> tuple[np.ndarray, float]:
     """Do work a few times: its result, and the least processor time in seconds."""
     taken = []
     for _ in range(_ROUNDS):

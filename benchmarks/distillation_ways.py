@@ -109,7 +109,7 @@ def make_ways(num_images: int, epochs: int, precision: Precision) -> dict[str, C
         labels,
         AugmentationParams(),
         seed=0,
-        answer=lambda views: to_float16([predictor.logits(views)[-1]], ()),
+        predict_teacher=lambda views: to_float16([predictor.logits(views)[-1]], ()),
     )
     ways = {
         "teacher_pass": teacher_pass,

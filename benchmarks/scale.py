@@ -31,7 +31,7 @@ from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.pull import Puller
 from kdtasks.edge.decoder import Decoder
 from kdtasks.orchestrate.sweep.plan import SweepOptions, plan_sweep
-from kdtasks.orchestrate.sweep.results import PointResult
+from kdtasks.orchestrate.sweep.results import KeptResult, PointResult
 from kdtasks.orchestrate.sweep.statistics import point_gains
 
 ROOT = Path(__file__).parents[1]
@@ -172,11 +172,19 @@ def sweep() -> dict[str, Any]:
         return dict(enumerate(rng.normal(0.9, 0.01, 5).tolist()))
 
     results = {
-        str(number): PointResult(scores(), scores(), scores(), 0.97, 1_000, (-0.01, 0.01), 300)
+        str(number): PointResult(
+            student=scores(),
+            distilled=scores(),
+            validation=scores(),
+            teacher=0.97,
+            rows=1_000,
+            bootstrap=(-0.01, 0.01),
+            labels=300,
+        )
         for number in range(POINTS)
     }
     statistics = processor_seconds(lambda: point_gains(results, compared=POINTS, confidence=0.95))
-    kept = len(json_text({"inputs": "0" * 32, "result": results["0"]._asdict()}))
+    kept = len(json_text(KeptResult(inputs="0" * 32, result=results["0"]).content()))
     return {
         "planning_seconds": round(seconds, 1),
         "planning_seconds_of_a_tenth": round(tenth_seconds, 1),

@@ -1,15 +1,15 @@
 """A dataset larger than memory: prepared and trained on under a limit that counts the page cache.
 
-    nice python -m benchmarks.streaming [--gigabytes 2] [--limit-mb 1200] [--folder build/streaming]
+    nice python -m benchmarks.streaming [--gigabytes 2] [--limit-mb 1200] [--epochs 2]
     nice python -m benchmarks.streaming --gigabytes 20 --limit-mb 2000
 
-A generated set is prepared, then a small network trains two epochs on it, each in a process of its
-own in a control group with that limit; a third process, without one, trains two epochs on 250 MB of
-it held in memory. Memory is flat where the anonymous one is at most what it was halfway, and the
-two trainings should differ by less than a fifth in images a second. The files' pages are dropped
-from the page cache before each, so that the group pays for every page that it reads. Needs Linux,
-the rights to make a control group (tried with the memory controller of version 1), and twice the
-set's size on the disk.
+A generated set is prepared, then a small network trains on it for that many epochs, of which the
+last counts (the first compiles, for some seconds), each in a process of its own in a control group
+with that limit; a third process, without one, trains two epochs on 250 MB of it held in memory.
+Memory is flat where the anonymous one is at most what it was halfway, and the two trainings should
+differ by less than a fifth in images a second. The files' pages are dropped from the page cache
+before each, so that the group pays for every page that it reads. Needs Linux, the rights to make a
+control group (tried with the memory controller of version 1), and twice the set's size on the disk.
 """
 
 import argparse
@@ -31,7 +31,7 @@ import numpy as np
 from kdtasks.core.reproducibility import pin_process
 from kdtasks.data.sources import Example, Item, Source, sources
 
-CLASSES, BATCH, EPOCHS, VALIDATED = 10, 64, 2, 512
+CLASSES, BATCH, VALIDATED = 10, 64, 512
 SHARES = {"train": 0.94, "validation": 0.02, "calibration": 0.02, "test": 0.02}
 HELD = 250_000_000  # bytes of images that the loop in memory trains on
 
@@ -84,25 +84,25 @@ def speeds(images: int, begun: tuple[float, float], ended: tuple[float, float]) 
     }
 
 
-def prepare(folder: Path, images: int, side: int) -> dict[str, float]:
+def prepare(folder: Path, *, images: int, side: int) -> dict[str, float]:
     """Write the set as the stage `prepare` does, without a search for near copies."""
     from kdtasks.data.findings import overview_of, write_overview
-    from kdtasks.data.prepare import marked_dataset, usable_dataset, write_prepared
+    from kdtasks.data.prepare import keep_usable, read_grouped_dataset, write_prepared
     from kdtasks.data.settings import DataParams
     from kdtasks.data.split import split_dataset
 
     source = {"name": "generated", "images": images, "side": side}
     params = DataParams.model_validate({"source": source, "split": SHARES, "near_copies": False})
     begun = clocks()
-    marked = marked_dataset(params)
-    dataset = usable_dataset(marked, params)
+    marked = read_grouped_dataset(params)
+    dataset = keep_usable(marked, params)
     write_overview(folder / "findings", overview_of(marked))
     split = split_dataset(dataset, params.split, seed=0)
     write_prepared(folder / "prepared", dataset, split, params)
     return speeds(images, begun, clocks())
 
 
-def train(folder: Path, images: int, memory_limit_mb: int) -> dict[str, float]:
+def train(folder: Path, *, images: int, epochs: int, memory_limit_mb: int) -> dict[str, float]:
     """Train on the first images of the training split; an epoch's validation is short."""
     from kdtasks.core.backend import seed_everything
     from kdtasks.data.prepared import open_prepared
@@ -133,15 +133,15 @@ def train(folder: Path, images: int, memory_limit_mb: int) -> dict[str, float]:
         ),
         objective=LabelObjective(),
         schedule=TrainingSchedule(
-            TrainParams(batch_size=BATCH, memory_limit_mb=memory_limit_mb, guard_epochs=EPOCHS + 1),
-            epochs=EPOCHS,
+            TrainParams(batch_size=BATCH, memory_limit_mb=memory_limit_mb, guard_epochs=epochs + 1),
+            epochs=epochs,
             learning_rate=1e-3,
             seed=0,
             on_epoch=lambda _: times.append(clocks()),
         ),
     )
     shown = drawn[0].shape[1] // BATCH * BATCH
-    return speeds(shown, *times[-2:])  # the first epoch compiles
+    return speeds(shown, *times[-2:])
 
 
 class Group:
@@ -183,13 +183,13 @@ def group(limit: int) -> Iterator[Group]:
         made.folder.rmdir()
 
 
-def run(stage: str, folder: Path, images: int, value: int, limit: int | None) -> dict[str, float]:
+def run(stage: str, folder: Path, given: dict[str, int], limit: int | None) -> dict[str, float]:
     """Run a stage in a process of its own; with a limit, watch its memory twice a second."""
     for file in folder.rglob("*.npy"):  # so that the group pays for what it reads
         with file.open("rb") as opened:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     words = [sys.executable, "-m", "benchmarks.streaming", "--stage", stage]
-    words += ["--folder", str(folder), "--images", str(images), "--value", str(value)]
+    words += ["--folder", str(folder), "--given", json.dumps(given)]
 
     def watched(made: Group | None) -> dict[str, float]:
         process = subprocess.Popen(
@@ -233,15 +233,15 @@ def main() -> None:
     parser.add_argument("--gigabytes", type=float, default=2.0, help="of pixels")
     parser.add_argument("--limit-mb", type=int, default=1200, help="of the control group")
     parser.add_argument("--side", type=int, default=96, help="pixels a side, of three channels")
+    parser.add_argument("--epochs", type=int, default=2, help="of the streamed training")
     parser.add_argument("--folder", type=Path, default=Path("build/streaming"))
     parser.add_argument("--stage", choices=("prepare", "train"), help=argparse.SUPPRESS)
-    parser.add_argument("--images", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--value", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--given", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
         pin_process(2)
-        stage = prepare if options.stage == "prepare" else train
-        print(json.dumps(stage(options.folder, options.images, options.value)))
+        work = prepare if options.stage == "prepare" else train
+        print(json.dumps(work(options.folder, **options.given)))
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))  # so that all is removed
     size, limit = 3 * options.side**2, options.limit_mb * 1_000_000
@@ -260,12 +260,15 @@ def main() -> None:
     }
     print(f"| | {' | '.join(columns.values())} |\n|---{'|---' * len(columns)}|", flush=True)
     try:
-        for name, *given in (
-            ("prepare", "prepare", images, options.side, limit),
-            ("train, streamed", "train", images, 1, limit),
-            ("train, in memory", "train", HELD // size, 10**6, None),
+        made = {"images": images, "side": options.side}
+        streamed = {"images": images, "epochs": options.epochs, "memory_limit_mb": 1}
+        held = {"images": HELD // size, "epochs": 2, "memory_limit_mb": 10**6}
+        for name, stage, given, bound in (
+            ("prepare", "prepare", made, limit),
+            ("train, streamed", "train", streamed, limit),
+            ("train, in memory", "train", held, None),
         ):
-            found = run(given[0], options.folder, *given[1:])
+            found = run(stage, options.folder, given, bound)
             cells = [f"{found[key]:,.0f}" if key in found else "" for key in columns]
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
     finally:

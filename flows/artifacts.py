@@ -39,14 +39,14 @@ def artifact_key(*words: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")
 
 
-def show(tell: Callable[[], object]) -> None:
+def show(publish: Callable[[], object]) -> None:
     """Tell the server something; what it cannot take is a warning in the log, no failure."""
     api = get_current_settings().api.url
     try:
         # Prefect itself would try for a minute, and hold the run up meanwhile
         if api and not is_answering(api):
             raise ConnectionError(f"{api} does not answer")
-        tell()
+        publish()
     except Exception as error:
         get_run_logger().warning("not shown on the server: %s: %s", type(error).__name__, error)
 
@@ -62,9 +62,9 @@ def latest_descriptions(project: Path, graph: StageGraph) -> dict[str, str | Non
     found: dict[str, str | None] = {}
     with get_client(sync_client=True) as client:
         for start in range(0, len(keys), PAGE):
-            wanted = ArtifactCollectionFilterKey(any_=keys[start : start + PAGE])
+            key_filter = ArtifactCollectionFilterKey(any_=keys[start : start + PAGE])
             latest = client.read_latest_artifacts(
-                artifact_filter=ArtifactCollectionFilter(key=wanted), limit=PAGE
+                artifact_filter=ArtifactCollectionFilter(key=key_filter), limit=PAGE
             )
             found.update({artifact.key: artifact.description for artifact in latest})
     return found

@@ -57,10 +57,10 @@ def refresh(
             state = bring_up_to_date(project, options, lock=lock)
             if not state.is_completed():
                 return state
-            told = ship(project, shipment, push=push, lock=lock)
+            lines = ship(project, shipment, push=push, lock=lock)
             if publish and not shipment:
-                told.append(NO_STORE)
-        return Completed(message="; ".join([str(state.message), *told]))
+                lines.append(NO_STORE)
+        return Completed(message="; ".join([str(state.message), *lines]))
 
     return supervised(steps)
 
@@ -93,12 +93,12 @@ def ship(project: Path, shipment: Shipment | None, *, push: bool, lock: int) -> 
     Raises:
         KdTasksError: a step failed.
     """
-    told = [perform("gate", shipment.gate)] if shipment else []
+    lines = [perform("gate", shipment.gate)] if shipment else []
     if push and find_remote(project):
         perform("push", lambda: run_dvc(project, ["push", "--run-cache"], lock=lock))
     if shipment and shipment.decision and shipment.decision.action == "promote":
-        told += [perform("publish", shipment.publish), perform("promote", shipment.promote)]
-    return told
+        lines += [perform("publish", shipment.publish), perform("promote", shipment.promote)]
+    return lines
 
 
 if __name__ == "__main__":

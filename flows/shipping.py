@@ -26,12 +26,19 @@ from kdtasks.deploy.store.cache import Cache, default_cache
 from kdtasks.deploy.store.describe import moved_line, published_line
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import AliasMover
-from kdtasks.deploy.store.publish import Published, about_bundle, publish, read_folder, with_card
+from kdtasks.deploy.store.publish import (
+    PublishResult,
+    about_bundle,
+    publish,
+    read_folder,
+    with_texts,
+)
 from kdtasks.deploy.store.records import FoundVersion, read_alias
 from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.orchestrate.project.origin import find_origin
 from kdtasks.orchestrate.project.project import find_address
+from kdtasks.orchestrate.project.shipped import shipped_texts
 from kdtasks.params import Params
 
 STATES = {"promote": "Accepted", "keep": "Rejected", "nothing": "Unchanged"}
@@ -45,7 +52,7 @@ def find_store(params: Params) -> str | None:
 class Shipment:
     """One candidate on its way; the steps are to be called in their order, inside task runs."""
 
-    _publish: Callable[[], Published]  # set by `gate`
+    _publish: Callable[[], PublishResult]  # set by `gate`
     _published: FoundVersion  # set by `publish`
 
     def __init__(self, project: Path, params: Params) -> None:
@@ -121,9 +128,9 @@ class Shipment:
         manifest, files = read_manifest(bundle), read_folder(bundle)
         name, params, cache = self._name, self._params, Cache(default_cache())
 
-        def ship() -> Published:
+        def ship() -> PublishResult:
             origin, about = find_origin(bundle), about_bundle(bundle, manifest, files)
-            with with_card(files, origin.card if origin else None) as shipped:
+            with with_texts(files, shipped_texts(files, manifest, origin)) as shipped:
                 key = self._key
                 return publish(self.objects, shipped, name=name, about=about, signing_key=key)
 

@@ -107,7 +107,7 @@ def command_line(flow: Flow[..., State[None]]) -> None:
     def command(**parameters: Any) -> None:
         try:
             project = find_project()
-            with stop_signals(), prefect_server(project, wanted=True):
+            with stop_signals(), prefect_server(project, needed=True):
                 raise SystemExit(run_flow(project, lambda: flow(**parameters, return_state=True)))
         except KdTasksError as error:
             raise SystemExit(f"error: {error}") from None

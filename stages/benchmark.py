@@ -1,13 +1,11 @@
 """Measure latency and memory of a variant's bundle on this machine, and on devices."""
 
-import json
-
 from kdtasks.compress.tflite.estimated_latency import NotEstimatedError, benchmark_at
-from kdtasks.compress.tflite.targets import judge_target
+from kdtasks.compress.tflite.targets import fit_target
 from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused
-from kdtasks.core.records.benchmark import Benchmark, TargetFit, TimedOnDevice
+from kdtasks.core.records.benchmark import Benchmark, TimedOnDevice
 from kdtasks.data.prepared import open_prepared
 from kdtasks.edge.bundle_files import MANIFEST, MODEL
 from kdtasks.params import Params
@@ -27,10 +25,6 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         except NotEstimatedError as error:
             warn(f"{variant}: {error}")
     content = (bundle / MODEL).read_bytes()
-    fits: dict[str, TargetFit] = {
-        target: TargetFit.model_validate_json(json.dumps(judge_target(content, target)))
-        for target in settings.targets
-    }
     Benchmark(
         **vars(here.bundles[0]),
         peak_memory_mb=here.peak_memory_mb,
@@ -42,7 +36,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
             device: TimedOnDevice(**vars(run.bundles[0]), **run.machine())
             for device, run in runs.items()
         },
-        targets=fits,
+        targets={target: fit_target(content, target) for target in settings.targets},
     ).write(paths.metrics("benchmark", variant))
     for where, run in {"": here, **{f" on {device}": run for device, run in runs.items()}}.items():
         (times,) = run.bundles

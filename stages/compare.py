@@ -28,65 +28,68 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.learn.teachers.teacher import open_teacher
     from kdtasks.learn.teachers.trained_on import TrainedOn
 
-    def openers(stage: str) -> dict[int, Callable[[], Any]]:
+    def network_openers(stage: str) -> dict[int, Callable[[], Any]]:
         folders = {seed: paths.model(stage, seed) for seed in params.seeds}
         return {
-            seed: partial(opened, folder)
+            seed: partial(open_network, folder)
             for seed, folder in folders.items()
             if not (folder / REFUSED).exists()
         }
 
-    def opened(folder: Path) -> Callable[[Any], Any]:
+    def open_network(folder: Path) -> Callable[[Any], Any]:
         predictor = ForwardPass(load_model(folder))
         return lambda images: predictor.logits(images)[-1]
 
-    def taught() -> TeacherNetwork:
-        told = teacher.about(names)
+    def teacher_network() -> TeacherNetwork:
+        bound = teacher.for_images(names)
         return TeacherNetwork(
-            run=lambda images: told.answers(images, slice(None))[0],
-            seen=partial(teacher.seen, paths.teacher_images, "test"),
-            looks=teacher.looks,
+            run=lambda images: bound.predict(images, slice(None))[0],
+            to_inputs=partial(teacher.inputs, paths.teacher_images, "test"),
+            uses_pixels=teacher.uses_pixels,
             folders={
-                name: partial(teacher.seen, paths.slice_folder(name) / TEACHER_IMAGES, "test")
+                name: partial(teacher.inputs, paths.slice_folder(name) / TEACHER_IMAGES, "test")
                 for name in folders
             },
         )
 
-    def answers(split: str) -> TeacherAnswers | None:
-        images, asked = dataset.images(split), dataset.names(split)
-        sees = teacher.image_shape is None or split == "validation"  # of its own size no others
-        if trained_on is None or not sees or not teacher.knows(asked):
+    def teacher_answers(split: str) -> TeacherAnswers | None:
+        images, split_names = dataset.images(split), dataset.names(split)
+        # of the splits used here, only this one has images of a teacher's own size
+        has_inputs = teacher.image_shape is None or split == "validation"
+        if trained_on is None or not has_inputs or not teacher.covers(split_names):
             return None
-        seen = teacher.seen(paths.teacher_images, split, images)
-        logits = teacher.about(asked).answers(seen, slice(None))[0]
-        return TeacherAnswers(trained_on.lacks(images), logits)
+        inputs = teacher.inputs(paths.teacher_images, split, images)
+        logits = teacher.for_images(split_names).predict(inputs, slice(None))[0]
+        return TeacherAnswers(trained_on.is_unseen(images), logits)
 
     dataset, teacher = open_prepared(paths.prepared), open_teacher(paths.teacher)
     parts, names = read_parts(paths.slices), dataset.names("test")
     folders = open_folders(paths, params.evaluate.slices.folders)
     evaluator = evaluator_of(dataset, params.evaluate, parts=parts, folders=folders)
     comparison, shown = evaluator.compare(
-        taught if teacher.knows(names) and not evaluator.answered else None,
-        openers("student"),
-        openers("distill"),
-        {arm: openers(f"arm/{arm}") for arm in params.distill.arms},
+        teacher_network if teacher.covers(names) and not evaluator.is_teacher_labelled else None,
+        network_openers("student"),
+        network_openers("distill"),
+        {arm: network_openers(f"arm/{arm}") for arm in params.distill.arms},
     )
     comparison.write(paths.metrics("compare"))
     write_arrays(paths.compared, **shown)
     trained_on = TrainedOn.read(paths.teacher)
-    errors, suspected = find_label_errors(dataset, list(openers("student").values()), answers)
+    errors, suspected = find_label_errors(
+        dataset, list(network_openers("student").values()), teacher_answers
+    )
     errors.write(paths.label_errors)
     write_arrays(paths.suspected, **suspected)
     metric, alone, gain = evaluator.metric, comparison.student, comparison.gain
     tested = comparison.teacher
-    told = {
+    scores = {
         "teacher": f"{tested.score(metric.key):.4f}" if tested else "not tested",
         "student": f"{alone.mean:.4f}" if alone else "none",
         "distilled": f"{comparison.distill.mean:.4f}",
     }
     print(
         f"test {metric.name}: "
-        + ", ".join(f"{name} {score}" for name, score in told.items())
+        + ", ".join(f"{name} {score}" for name, score in scores.items())
         + f"; distillation: {gain.refused if isinstance(gain, Refusal) else gain.verdict}"
     )
 

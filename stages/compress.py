@@ -19,7 +19,7 @@ from kdtasks.stage import REFUSED, Folder, run_stage, stage
 def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     """Write the variant's model and its metrics."""
     from kdtasks.compress.build import compress
-    from kdtasks.compress.exported import describe, measure_parity
+    from kdtasks.compress.exported import describe_variant, measure_parity
     from kdtasks.compress.fine_tuning import fine_tuning_of, pass_checkpoints
     from kdtasks.compress.layer_errors import LayerTrials
     from kdtasks.compress.variants import check_variant
@@ -28,8 +28,8 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     from kdtasks.data.prepared import open_prepared
     from kdtasks.data.unlabelled import open_unlabelled
     from kdtasks.learn.networks.saved import best_seed, load_model
-    from kdtasks.learn.targets.files import answer_files
-    from kdtasks.learn.targets.open import open_targets, taught_set
+    from kdtasks.learn.targets.files import target_files
+    from kdtasks.learn.targets.open import distillation_set, open_targets
     from kdtasks.learn.training.loop import TrainingSchedule
     from kdtasks.tasks.registry import task_of
 
@@ -39,9 +39,9 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     base = paths.model("distill", seed)
     seed_everything(seed)
     rate, epochs = params.compress.learning_rate, params.distill.epochs
-    inputs = [base / "model.weights.h5", paths.labelled, *answer_files(paths.targets)]
+    inputs = [base / "model.weights.h5", paths.labelled, *target_files(paths.targets)]
     labelled, unlabelled = open_labelled(paths.labelled), open_unlabelled(paths.unlabelled)
-    training = taught_set(paths.targets, dataset, unlabelled, labelled)
+    training = distillation_set(paths.targets, dataset, unlabelled, labelled)
     fine_tuning = fine_tuning_of(
         setup,
         params.distill,
@@ -63,7 +63,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
         representative=representative,
         class_names=dataset.class_names,
     )
-    found = describe(
+    record = describe_variant(
         variant,
         built,
         base_seed=seed,
@@ -81,23 +81,24 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     if check_variant(variant).number_format == params.compress.int8.name:
         trials = LayerTrials(built.model, params.compress.int8, representative)
         layers = trials.measured(built.kept, validation, ignore_label=dataset.ignore_label)
-        found = found.model_copy(update={"layers": layers})
+        record = record.model_copy(update={"layers": layers})
     with atomic_folder(paths.model("compress", variant)) as partial:
         (partial / MODEL).write_bytes(built.content)
-    found.write(paths.metrics("compress", variant))
+    record.write(paths.metrics("compress", variant))
     fine_tuning.remove_checkpoints()
-    scores = found.validation.present()
+    scores = record.validation.present()
     if scores.pop("labels_from", None):
         scores = {
             metric.by(teacher=True).name: scores[metric.key]
             for metric in task_of(dataset.task).metrics
         }
-    told = "; ".join(
+    scores_text = "; ".join(
         f"{name.replace('_', ' ')} by exit {', '.join(map(str, values))}"
         for name, values in scores.items()
     )
     print(
-        f"{variant}: at most {found.bytes:,} bytes, {found.gzip_bytes:,} gzipped, validation {told}"
+        f"{variant}: at most {record.bytes:,} bytes, {record.gzip_bytes:,} gzipped, validation "
+        f"{scores_text}"
     )
 
 

@@ -11,10 +11,10 @@ from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.findings import overview_of, write_overview
 from kdtasks.data.groups import count_groups
 from kdtasks.data.links import refuse_unlisted_links
-from kdtasks.data.prepare import marked_dataset, uneven_message, usable_dataset, write_prepared
+from kdtasks.data.prepare import keep_usable, read_grouped_dataset, uneven_message, write_prepared
 from kdtasks.data.slices import read_parts, slice_rows
 from kdtasks.data.split import split_dataset
-from kdtasks.data.teacher_images import OwnForm, write_teacher_images
+from kdtasks.data.teacher_images import TeacherImageFormat, write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
@@ -27,8 +27,8 @@ def main(params: Params, paths: ProjectPaths) -> None:
     data = params.data
     refuse_unlisted_links(paths.pipeline, [data.path, data.unlabelled])
     decoded = DecodedImages(paths.decoded)
-    marked = marked_dataset(data, decoded)
-    dataset = usable_dataset(marked, data)
+    marked = read_grouped_dataset(data, decoded)
+    dataset = keep_usable(marked, data)
     write_overview(paths.findings, overview_of(marked))
     split = split_dataset(dataset, data.split, seed=data.seed)
     unlabelled = read_unlabelled(data, dataset, split, decoded)
@@ -39,11 +39,11 @@ def main(params: Params, paths: ProjectPaths) -> None:
         dataset,
         split,
         unlabelled.names,
-        OwnForm(params.teacher.input.size, params.teacher.input.channels),
+        TeacherImageFormat(params.teacher.input.size, params.teacher.input.channels),
         decoded,
     )
     answer = None
-    if data.source.answered:
+    if data.source.teacher_labelled:
         pin_process(1)  # so that labels do not depend on `runtime.threads`, which nobody watches
         from kdtasks.learn.teachers.labelling import label_by_teacher
 

@@ -30,11 +30,11 @@ def main(params: Params, paths: ProjectPaths) -> None:
         raise Refused(f"a student of {epochs} epochs did not learn: {error}") from None
     predictor, dataset = ForwardPass(trained.model), open_prepared(paths.prepared)
     teacher = open_teacher(paths.teacher, batch_size=params.targets.batch_size)
-    told = teacher.about(dataset.names("validation"))
-    seen = partial(teacher.seen, paths.teacher_images, "validation")
+    teacher = teacher.for_images(dataset.names("validation"))
+    to_inputs = partial(teacher.inputs, paths.teacher_images, "validation")
     found = forecast(
         evaluator_of(dataset, params.evaluate, split="validation"),
-        lambda images: told.answers(seen(images), slice(None))[0],
+        lambda images: teacher.predict(to_inputs(images), slice(None))[0],
         lambda images: predictor.logits(images)[-1],
         epochs=epochs,
         temperature=highest_value(distill.temperature) if distill.loss.is_plain else None,
@@ -42,9 +42,9 @@ def main(params: Params, paths: ProjectPaths) -> None:
         unlabelled=Targets.read(paths.targets / "targets.json").unlabelled,
     )
     found.write(paths.metrics("prospect"))
-    trained.forget()
-    tell = warn if found.outlook == "will not help" else print
-    tell(f"forecast, from {found.rows:,} validation images: {found.advice}")
+    trained.remove_checkpoints()
+    show = warn if found.outlook == "will not help" else print
+    show(f"forecast, from {found.rows:,} validation images: {found.advice}")
 
 
 if __name__ == "__main__":

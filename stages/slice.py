@@ -7,9 +7,9 @@ from kdtasks.core.text import quantity
 from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import open_prepared
-from kdtasks.data.slice_folders import read_slice_folder, settings_of, whole_split
+from kdtasks.data.slice_folders import all_test, read_slice_folder, settings_of
 from kdtasks.data.slices import PREPARED, TEACHER_IMAGES
-from kdtasks.data.teacher_images import OwnForm, write_teacher_images
+from kdtasks.data.teacher_images import TeacherImageFormat, write_teacher_images
 from kdtasks.params import Params
 from kdtasks.stage import run_stage, stage
 
@@ -20,11 +20,11 @@ def main(params: Params, paths: ProjectPaths, name: str) -> None:
     dataset, decoded = open_prepared(paths.prepared), DecodedImages(paths.decoded)
     settings = settings_of(Path(params.evaluate.slices.folders[name]), params.data, dataset)
     found = read_slice_folder(settings, dataset, paths.unlabelled, decoded)
-    folder, split = paths.slice_folder(name), whole_split(found)
+    folder, split = paths.slice_folder(name), all_test(found)
     folder.mkdir(parents=True, exist_ok=True)
     write_prepared(folder / PREPARED, found, split, settings)
     form = params.teacher.input
-    own = OwnForm(form.size, form.channels)
+    own = TeacherImageFormat(form.size, form.channels)
     write_teacher_images(folder / TEACHER_IMAGES, settings, found, split, (), own, decoded)
     print(
         f"slice {name}: {quantity(len(found), 'image')}, besides {len(found.excluded)} excluded "

@@ -16,7 +16,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     from kdtasks.data.labels import training_set
     from kdtasks.data.prepared import open_prepared
     from kdtasks.data.stacked_rows import rows_of
-    from kdtasks.data.teacher_images import taught_images
+    from kdtasks.data.teacher_images import teacher_training_images
     from kdtasks.data.unlabelled import open_unlabelled, unlabelled_names
     from kdtasks.learn.targets.write import write_online, write_targets
     from kdtasks.learn.teachers.confidence import confidence_of
@@ -28,22 +28,24 @@ def main(params: Params, paths: ProjectPaths) -> None:
     teacher = open_teacher(paths.teacher, batch_size=settings.batch_size, layers=settings.features)
     confidence = None
     if len(unlabelled):
-        asked = teacher.about(names)
+        bound = teacher.for_images(names)
         with precision_scope(params.runtime.precision):
-            seen = teacher.seen(paths.teacher_images, "unlabelled", unlabelled)
-            confidence = confidence_of(asked, seen, least=settings.min_confidence)
-    write_arrays(paths.unsure, **(confidence.least_sure(unlabelled) if confidence else {}))
+            inputs = teacher.inputs(paths.teacher_images, "unlabelled", unlabelled)
+            confidence = confidence_of(bound, inputs, min_confidence=settings.min_confidence)
+    write_arrays(paths.unsure, **(confidence.least_confident(unlabelled) if confidence else {}))
     if confidence:
         names = [names[row] for row in confidence.kept]
     kept = confidence.kept if confidence else np.empty(0, np.int64)
     training = training_set(dataset, rows_of(unlabelled, kept))
     if teacher.image_shape:
-        training = replace(training, seen=taught_images(paths.teacher_images, kept))
+        training = replace(
+            training, teacher_inputs=teacher_training_images(paths.teacher_images, kept)
+        )
     if settings.mode == "online":
         write_online(
             paths.targets,
             paths.teacher,
-            images=training.images if training.seen is None else training.seen,
+            images=training.images if training.teacher_inputs is None else training.teacher_inputs,
             augmentation=params.augmentation,
             batch_size=settings.batch_size,
             layers=settings.features,
@@ -53,7 +55,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     with precision_scope(params.runtime.precision):
         write_targets(
             paths.targets,
-            teacher.about([*dataset.names("train"), *names]),
+            teacher.for_images([*dataset.names("train"), *names]),
             training,
             augmentation=params.augmentation,
             layers=settings.features,

@@ -11,7 +11,7 @@ from kdtasks.core.latency import Latency
 from kdtasks.deploy.gate.decision import Contender, GateParams, decide
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.settings import EvaluateParams
-from kdtasks.evaluate.stratified import Answered, stratified_interval
+from kdtasks.evaluate.stratified import ComparedPredictions, stratified_interval
 from kdtasks.tasks.confusion import BY_CLASS
 
 _CONFIDENCE, _SAMPLES = 0.95, 400
@@ -43,10 +43,12 @@ def draw_answers(labels: NDArray[np.integer], odds: Odds, luck: NDArray[np.float
     return answers
 
 
-def _held(answered: Answered, truths: dict[str, float], held: dict[str, int], seed: int) -> None:
+def _held(
+    compared: ComparedPredictions, truths: dict[str, float], held: dict[str, int], seed: int
+) -> None:
     for metric, truth in truths.items():
         low, high = stratified_interval(
-            answered, metric, confidence=_CONFIDENCE, samples=_SAMPLES, seed=seed
+            compared, metric, confidence=_CONFIDENCE, samples=_SAMPLES, seed=seed
         )
         held[metric] += int(low <= truth <= high)
 
@@ -63,8 +65,8 @@ def _independent(trials: int) -> Iterator[Rate]:
             luck, own = generator.random((2, len(labels)))
             other = np.where(generator.random(len(labels)) < 2 / 3, luck, own)
             first, second = draw_answers(labels, odds, luck), draw_answers(labels, worse, other)
-            _held(Answered(labels, (first[None],), len(sizes)), truths, alone, trial)
-            pair = Answered(labels, (first[None], second[None]), len(sizes))
+            _held(ComparedPredictions(labels, (first[None],), len(sizes)), truths, alone, trial)
+            pair = ComparedPredictions(labels, (first[None], second[None]), len(sizes))
             _held(pair, gains, paired, trial)
         case = f"classes of {', '.join(map(str, sizes))} images"
         case += ", one worse" if worse != odds else ""
@@ -92,9 +94,9 @@ def _grouped(trials: int) -> Iterator[Rate]:
             alike = generator.random(len(labels)) < 0.8
             luck = np.where(alike, together, generator.random(len(labels)))
             sides.append(draw_answers(labels, odds, luck)[None])
-        _held(Answered(labels, (sides[0],), 2, members), truths, held["truth"], trial)
-        _held(Answered(labels, (sides[0],), 2), truths, held["rows"], trial)
-        _held(Answered(labels, tuple(sides), 2, members), none, held["no gain"], trial)
+        _held(ComparedPredictions(labels, (sides[0],), 2, members), truths, held["truth"], trial)
+        _held(ComparedPredictions(labels, (sides[0],), 2), truths, held["rows"], trial)
+        _held(ComparedPredictions(labels, tuple(sides), 2, members), none, held["no gain"], trial)
     for metric, name in _NAMES.items():
         case, held_name = "45 groups of 1 to 9 images", f"holds the {name}"
         yield Rate(f"{case}: {held_name}", held["truth"][metric], trials, at_least=0.9)

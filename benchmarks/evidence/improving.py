@@ -9,7 +9,7 @@ from kdtasks.learn.training.trend import still_rising, trend_of
 _SCATTER = 0.02
 
 
-def is_told(rise: float, *, epochs: int, runs: int, memory: float, seed: int) -> bool:
+def is_reported(rise: float, *, epochs: int, runs: int, memory: float, seed: int) -> bool:
     """Whether runs are said to be still improving that rise in the second half of their epochs.
 
     Args:
@@ -37,12 +37,12 @@ def _simulate(trials: int) -> list[Rate]:
         (12, 3, 0.0),
     ):
         told = [
-            is_told(0.0, epochs=epochs, runs=runs, memory=memory, seed=seed)
+            is_reported(0.0, epochs=epochs, runs=runs, memory=memory, seed=seed)
             for seed in range(trials)
         ]
         case = f"{runs} × {epochs} epochs about one value, correlation {memory}: told"
         rates.append(Rate(case, sum(told), trials, at_most=0.05))
-    told = [is_told(0.06, epochs=30, runs=3, memory=0.3, seed=seed) for seed in range(trials)]
+    told = [is_reported(0.06, epochs=30, runs=3, memory=0.3, seed=seed) for seed in range(trials)]
     rates.append(
         Rate("3 × 30 epochs, rise of three scatters: told", sum(told), trials, at_least=0.65)
     )

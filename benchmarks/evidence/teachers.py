@@ -3,12 +3,12 @@
 import numpy as np
 
 from benchmarks.evidence.promise import Promise, Rate
-from kdtasks.learn.teachers.input_choice import choose
-from kdtasks.learn.teachers.input_forms import InputForm
 from kdtasks.learn.teachers.judge import Judge
+from kdtasks.learn.teachers.preprocessing import Preprocessing
+from kdtasks.learn.teachers.preprocessing_choice import choose_preprocessing
 
 _CLASSES = 10
-_RIGHT, _WRONG = InputForm("unit", "rgb"), InputForm("byte", "rgb")
+_RIGHT, _WRONG = Preprocessing("unit", "rgb"), Preprocessing("byte", "rgb")
 
 
 def draw(images: int, seed: int) -> tuple[np.ndarray, Judge]:
@@ -33,7 +33,7 @@ def form_taken(images: int, sharpness: float, change: float, seed: int) -> str:
     logits, judge = draw(images, seed)
     noise = np.random.default_rng([seed, 1]).normal(0, change, logits.shape)
     other = (sharpness * (logits + noise)).astype(np.float32)
-    form, rivals = choose({_WRONG: other, _RIGHT: logits}, judge)
+    form, rivals = choose_preprocessing({_WRONG: other, _RIGHT: logits}, judge)
     if rivals:
         return "refused"
     return "right" if form == _RIGHT else "wrong"

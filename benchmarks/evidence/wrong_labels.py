@@ -48,7 +48,7 @@ def listed(judged: int, wrong: int, *, to_next: bool, seed: int) -> tuple[np.nda
             network.fit(images[judged:], labels[judged:])
         answers.append(network.predict_proba(images[:judged]))
     found = np.zeros(judged, bool)
-    found[confident_learning(labels[:judged], np.mean(answers, axis=0)).suspects] = True
+    found[confident_learning(labels[:judged], np.mean(answers, axis=0)).issues] = True
     return is_wrong[:judged], found
 
 

@@ -3,10 +3,10 @@
     python -m benchmarks.hostile [bundles] [teachers] [images] [params] [requests] [devices] [kills]
         [--trials N] [--minutes M] [--write]
 
-Counted are tracebacks, ends of the process, what takes more than ten seconds, and files that are
-left outside their place. `kills` are five kinds, of processes instead of input. `--write` puts the
-counts into results/hostile.json and docs/reliability.md. Every trial is drawn from its number, so
-`--only N` repeats one.
+Counted are tracebacks, ends of the process, what computes for more than ten seconds, and files that
+are left outside their place. `kills` are five kinds, of processes instead of input. `--write` puts
+the counts into results/hostile.json and docs/reliability.md. So many trials have the same cases
+each time, so `--only N` repeats one.
 """
 
 import argparse
@@ -56,11 +56,9 @@ def main() -> None:
     results, page = RESULTS.absolute(), PAGE.absolute()
     for name in names:
         attack = ATTACKS[name]()
-        trials = range(options.trials or attack.trials)
-        if options.only is not None:
-            trials = range(options.only, options.only + 1)
+        trials = options.trials or attack.trials
         with tempfile.TemporaryDirectory() as work:
-            count, broken = run(attack, trials, Path(work), options.minutes)
+            count, broken = run(attack, trials, Path(work), options.minutes, options.only)
         print(f"{name}: {count}", *broken, sep="\n", flush=True)
         if options.write:
             known = json.loads(results.read_text()) if results.exists() else {}
@@ -77,7 +75,7 @@ def render(results: dict[str, dict[str, float]]) -> str:
     kills = [each.name for each in KILLS]
     lines = [
         "| input | tried | refused in a sentence | answered all the same | tracebacks "
-        "| ends of the process | over 10 s | files outside | slowest | memory more |",
+        "| ends of the process | over 10 s of computing | files outside | slowest | memory more |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name in (name for name in ATTACKS if name in results and name not in kills):

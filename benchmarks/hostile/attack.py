@@ -1,8 +1,15 @@
-"""Trials in a process that may hang, die or grow, and what became of them."""
+"""Trials in a process that may hang, die or grow, and what became of them.
 
+Cases are listed, or drawn by Hypothesis from one seed: the same number of trials has the same cases
+wherever it runs, and a few of them are a share of many.
+"""
+
+import contextlib
+import itertools
 import math
 import multiprocessing
 import os
+import pickle
 import re
 import resource
 import shutil
@@ -10,16 +17,20 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
 from kdtasks.core.errors import KdTasksError
 
 MOST_SECONDS = 10.0
 _PATIENCE = 600.0  # for TensorFlow's start on a busy machine, and for what is found to hang
 _MAY = r"place(/|$)|tmp/(kdtasks-teacher-|__autograph|__pycache__)"
-_WHOLE = -1  # the trial whose files are not damaged
+_END = "end"  # no case
 
 
 class Count(NamedTuple):
@@ -30,9 +41,9 @@ class Count(NamedTuple):
         answered: opened and run all the same.
         tracebacks: any other exception.
         died: ends of the process.
-        slow: took more than ten seconds, or what the attack allows.
+        slow: computed for more than ten seconds, or what the attack allows.
         outside: left a file outside their place.
-        slowest: seconds.
+        slowest: seconds by the clock.
         grown_mb: the process's highest memory, less that after a file that is whole.
     """
 
@@ -60,9 +71,17 @@ class Attack(ABC):
     def prepare(self, seeds: Path) -> None:
         """Write whole files into a folder; once."""
 
+    def listed(self, seeds: Path) -> Sequence[Any]:
+        """Cases of which each is tried; they can be pickled."""
+        return ()
+
+    def drawn(self, seeds: Path) -> st.SearchStrategy[Any]:
+        """Give what the cases beyond those listed are drawn from."""
+        return st.nothing()
+
     @abstractmethod
-    def attempt(self, trial: int, seeds: Path, place: Path) -> None:
-        """Damage files into an empty folder, and use them; −1 leaves them whole.
+    def attempt(self, case: Any, seeds: Path, place: Path) -> None:
+        """Damage files into an empty folder, and use them; the case None leaves them whole.
 
         What is used may write into `place/out`.
 
@@ -80,41 +99,85 @@ class Attack(ABC):
 
 
 def run(
-    attack: Attack, trials: range, work: Path, minutes: float = math.inf
+    attack: Attack,
+    trials: int,
+    work: Path,
+    minutes: float = math.inf,
+    only: int | None = None,
 ) -> tuple[Count, list[str]]:
-    """Run trials, none after so many minutes; gives their count, and a line a broken promise."""
+    """Try so many cases, none after so many minutes.
+
+    Args:
+        only: the number of the one case to try.
+
+    Returns: their count, and a line a broken promise.
+    """
     until = time.monotonic() + 60 * minutes
-    done = 0
+    worker: _Worker | None = _Worker(attack, work)
     counts: Counter[str] = Counter()
-    broken, slowest, most = [], 0.0, 0.0
-    worker = None
-    for trial in trials:
-        if time.monotonic() > until:
-            break
-        done += 1
+    broken: list[str] = []
+    slowest = grown = 0.0
+
+    def attempt(case: Any) -> None:
+        nonlocal worker, slowest, grown
+        number = counts["cases"]
+        counts["cases"] += 1
+        if time.monotonic() > until or only not in (None, number):
+            return
         worker = worker or _Worker(attack, work)
-        outcome, told, seconds, grown = worker.ask(trial)
-        slowest, most = max(slowest, seconds), max(most, grown)
-        counts[outcome] += 1
-        counts["slow"] += seconds > attack.most_seconds
-        if outcome in ("traceback", "died", "outside") or seconds > attack.most_seconds:
-            broken.append(f"{attack.name} {trial}: {outcome} {told} ({seconds:.1f} s)")
+        outcome, told, seconds, computed, more = worker.ask(case)
+        slowest, grown = max(slowest, seconds), max(grown, more)
+        is_slow = computed > attack.most_seconds
+        counts.update(trials=1, slow=is_slow, **{outcome: 1})
+        if outcome in ("traceback", "died", "outside") or is_slow:
+            took = f"({computed:.1f} of {seconds:.1f} s)"
+            broken.append(f"{attack.name} {number}: {outcome} {told} {took} {str(case)[:300]}")
         if outcome == "died":
             worker = None
+
+    listed, strategy = attack.listed(work / "seeds"), attack.drawn(work / "seeds")
+    if len(listed) > trials:
+        listed, strategy = (), st.sampled_from(listed) | strategy
+    for case in listed:
+        attempt(case)
+    draw(strategy, trials - len(listed), attempt)
     if worker:
         worker.end()
+    known = {name: counts[name] for name in ("trials", "refused", "answered", "died", "slow")}
     count = Count(
-        trials=done,
-        refused=counts["refused"],
-        answered=counts["answered"],
+        **known,
         tracebacks=counts["traceback"],
-        died=counts["died"],
-        slow=counts["slow"],
         outside=counts["outside"],
         slowest=slowest,
-        grown_mb=most,
+        grown_mb=grown,
     )
     return count, broken
+
+
+def draw(strategy: st.SearchStrategy[Any], cases: int, use: Callable[[Any], None]) -> None:
+    """Use so many different cases, the same at every call."""
+    seen: set[bytes] = set()
+
+    def use_once(case: Any) -> None:
+        key = pickle.dumps(case)
+        if key not in seen and len(seen) < cases:
+            seen.add(key)
+            use(case)
+
+    for number in itertools.count():
+        before = len(seen)
+        if before == cases or strategy.is_empty:
+            return
+        several = settings(
+            max_examples=cases,
+            phases=[Phase.generate],
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        seed(number)(several(given(strategy)(use_once)))()
+        if len(seen) == before:  # there are no more
+            return
 
 
 class _Worker:
@@ -126,26 +189,26 @@ class _Worker:
         self._process = context.Process(target=_work, args=(attack, work, theirs), daemon=False)
         self._process.start()
         theirs.close()
-        outcome = self.ask(_WHOLE)
+        outcome = self.ask(None)
         if outcome[0] != "answered":
             self._process.kill()
             raise RuntimeError(f"whole files of {attack.name} do not work: {outcome}")
 
-    def ask(self, trial: int) -> tuple[str, str, float, float]:
+    def ask(self, case: Any) -> tuple[str, str, float, float, float]:
         begin = time.monotonic()
         try:
-            self._line.send(trial)
+            self._line.send(case)
             if self._line.poll(_PATIENCE):
-                found: tuple[str, str, float, float] = self._line.recv()
+                found: tuple[str, str, float, float, float] = self._line.recv()
                 return found
         except (EOFError, OSError):
             pass
         self._process.kill()
         self._process.join()
-        return "died", f"status {self._process.exitcode}", time.monotonic() - begin, 0.0
+        return "died", f"status {self._process.exitcode}", time.monotonic() - begin, 0.0, 0.0
 
     def end(self) -> None:
-        self._line.send(None)
+        self._line.send(_END)
         self._process.join()
 
 
@@ -166,20 +229,20 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
         attack.prepare(seeds)
     usual = 0.0
     while True:
-        trial = line.recv()
-        if trial is None:
+        case = line.recv()
+        if case == _END:
             return
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir()
-        before, begin = _listed(work), time.monotonic()
+        before, begin, computed = _listed(work), time.monotonic(), _computed(attack)
         outcome, told = "answered", ""
         try:
-            attack.attempt(trial, seeds, place)
+            attack.attempt(case, seeds, place)
         except KdTasksError as error:
             outcome, told = "refused", str(error)
         except BaseException as error:
             outcome, told = "traceback", f"{type(error).__name__}: {str(error)[:300]}"
-        seconds = time.monotonic() - begin
+        seconds, computed = time.monotonic() - begin, _computed(attack) - computed
         if left := _listed(work) - before:
             outcome, told = "outside", str(sorted(left)[:3])
             for name in left:
@@ -188,9 +251,9 @@ def _work(attack: Attack, work: Path, line: Connection) -> None:
                 else:
                     (work / name).unlink(missing_ok=True)
         most = _most_mb(attack)
-        usual = most if trial == _WHOLE else usual
+        usual = most if case is None else usual
         attack.settle()
-        line.send((outcome, told, seconds, max(0.0, most - usual)))
+        line.send((outcome, told, seconds, computed, max(0.0, most - usual)))
 
 
 def _listed(work: Path) -> set[str]:
@@ -201,6 +264,16 @@ def _listed(work: Path) -> set[str]:
         for name in (*folders, *files)
     )
     return {name for name in names if not re.match(_MAY, name)}
+
+
+def _computed(attack: Attack) -> float:
+    """Seconds of processors that this process and those of the attack have taken so far."""
+    ticks = 0
+    for process in attack.others():
+        with contextlib.suppress(FileNotFoundError):  # then it counts as a child that has ended
+            fields = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+            ticks += sum(map(int, fields[11:13]))
+    return sum(os.times()[:4]) + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _most_mb(attack: Attack) -> float:

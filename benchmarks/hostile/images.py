@@ -35,9 +35,13 @@ class Images(Attack):
         for kind in _OTHERS:
             (seeds / kind).write_bytes(_other(kind, (seeds / "PNG").read_bytes()))
 
-    def attempt(self, trial: int, seeds: Path, place: Path) -> None:
-        kind, path = KINDS[trial % len(KINDS)], place / "photo.png"
-        if trial < 0:
+    def listed(self, seeds: Path) -> list[str]:
+        """One of each kind."""
+        return KINDS
+
+    def attempt(self, case: str | None, seeds: Path, place: Path) -> None:
+        kind, path = case, place / "photo.png"
+        if kind is None:
             path = seeds / "JPEG"
         elif kind in ODD:
             make_odd(path, kind)
@@ -51,12 +55,12 @@ class Images(Attack):
 
 
 def _damaged(content: bytes, damage: str) -> bytes:
-    draw, found = np.random.default_rng(len(content)), bytearray(content)
     if damage == "cut":
         return content[: len(content) // 2]
     first, last = (4, 40) if damage == "header" else (len(content) // 3, len(content) // 2)
-    for place in draw.integers(first, last, 12):
-        found[place] = int(draw.integers(256))
+    found = bytearray(content)
+    for place in range(first, last, (last - first) // 12):
+        found[place] ^= 0xFF
     return bytes(found)
 
 

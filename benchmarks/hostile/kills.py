@@ -8,7 +8,7 @@ import hashlib
 import random
 import shutil
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -59,8 +59,12 @@ def fork(action: Callable[[], object], left: int = UNLIMITED) -> int:
 class Kills(Attack):
     """Each trial is a kill: where it had ended before, another moment is drawn."""
 
-    def attempt(self, trial: int, seeds: Path, place: Path) -> None:
-        draw = random.Random(trial) if trial >= 0 else None
+    def listed(self, seeds: Path) -> Sequence[int]:
+        """Seeds of the moments."""
+        return range(self.trials)
+
+    def attempt(self, case: int | None, seeds: Path, place: Path) -> None:
+        draw = None if case is None else random.Random(case)
         for number in range(_DRAWS):
             mine = place / str(number)
             mine.mkdir()

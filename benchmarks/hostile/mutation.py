@@ -1,55 +1,74 @@
-"""Ways to damage bytes, and values of every JSON type to put in the place of others."""
+"""Ways to damage bytes, and values of every JSON type to put in the place of others.
+
+A damage is a function of the bytes alone, and where it strikes is a share of their length: so it
+can be drawn without a look at them.
+"""
 
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from hypothesis import strategies as st
 
-# What a byte becomes: nothing, all bits, one bit more or less, text, JSON's own letters.
-BYTES: dict[str, Callable[[int, np.random.Generator], int]] = {
-    "zero": lambda byte, draw: 0,
-    "ones": lambda byte, draw: 255,
-    "bit": lambda byte, draw: byte ^ (1 << int(draw.integers(8))),
-    "letter": lambda byte, draw: int(draw.integers(32, 127)),
-    "bracket": lambda byte, draw: int(draw.choice(list(b'{}[]",:\\'))),
-    "high": lambda byte, draw: int(draw.integers(128, 256)),
+Damage = Callable[[bytes], bytes]
+Flip = tuple[float, tuple[int, int]]
+
+PLACES = st.floats(0, 1, exclude_max=True)
+
+# What a byte becomes: nothing, all bits, one bit more or less, text, JSON's own letters; as bits
+# that are kept, and bits that change.
+BYTES: dict[str, st.SearchStrategy[tuple[int, int]]] = {
+    "zero": st.just((0, 0)),
+    "ones": st.just((0, 255)),
+    "bit": st.integers(0, 7).map(lambda bit: (255, 1 << bit)),
+    "letter": st.integers(32, 126).map(lambda letter: (0, letter)),
+    "bracket": st.sampled_from(b'{}[]",:\\').map(lambda letter: (0, letter)),
+    "high": st.integers(128, 255).map(lambda byte: (0, byte)),
 }
+NUMBERS = (0, 1, 2**31 - 1, 2**32 - 1, 2**16)
 
 # As text, for some are none that `json` writes.
 VALUES = (
     *("null", "true", "0", "-1", "1.5", "1e999", "NaN", "9" * 400, '""', '"\\u0000/../x"'),
     *("[]", "[1]", "[[[]]]", "{}", '{"a": 1}', "[" * 500 + "]" * 500),
 )
+ODD = ("pipe", "socket", "folder", "empty", "loop", "device", "link")
 
 
-def flipped(content: bytes, kind: str, draw: np.random.Generator) -> bytes:
-    """Change one to four bytes; half of them near the beginning, where files say what they are."""
+def flipped(found: Sequence[Flip], content: bytes) -> bytes:
+    """Change single bytes."""
     damaged = bytearray(content)
-    for _ in range(int(draw.integers(1, 5)) if content else 0):
-        place = int(draw.random() ** draw.choice([1, 4]) * len(damaged))
-        damaged[place] = BYTES[kind](damaged[place], draw)
+    for place, (kept, changed) in found if content else ():
+        at = int(place * len(damaged))
+        damaged[at] = damaged[at] & kept ^ changed
     return bytes(damaged)
 
 
-def damaged(content: bytes, draw: np.random.Generator) -> bytes:
-    """Damage bytes in one of several ways."""
-    first, last = sorted(int(place) for place in draw.integers(0, len(content) + 1, 2))
-    match int(draw.integers(6)):
-        case 0:
-            return content[:last]
-        case 1:
-            return content[:first] + content[last:]
-        case 2:
-            return content[:last] + content[first:]
-        case 3:  # a number of four bytes
-            number = int(draw.choice([0, 1, 2**31 - 1, 2**32 - 1, 2**16])).to_bytes(4, "little")
-            return content[:first] + number + content[first + 4 :]
-        case _:
-            return flipped(content, str(draw.choice(list(BYTES))), draw)
+def cut(last: float, content: bytes) -> bytes:
+    """End early."""
+    return content[: int(last * len(content))]
+
+
+def without(ends: Sequence[float], content: bytes) -> bytes:
+    """Leave a part out."""
+    first, last = (int(end * len(content)) for end in ends)
+    return content[:first] + content[last:]
+
+
+def turned(place: float, content: bytes) -> bytes:
+    """Put the end before the beginning."""
+    at = int(place * len(content))
+    return content[at:] + content[:at]
+
+
+def overwritten(place: float, number: int, content: bytes) -> bytes:
+    """Write a number over four bytes."""
+    at = int(place * len(content))
+    return content[:at] + number.to_bytes(4, "little") + content[at + 4 :]
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -61,16 +80,21 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from places(part, (*path, key))
 
 
-def with_another(text: str, draw: np.random.Generator) -> str:
-    """Put another value into a JSON text, anywhere."""
-    content = json.loads(text)
+def value_at(place: float, content: Any) -> tuple[Any, Any]:
+    """Find a value by a share of the list of all: what directly holds it, and under which key."""
     found = list(places(content))
-    *above, last = found[int(draw.integers(len(found)))]
-    part: Any = content
-    for key in above:
-        part = part[key]
-    part[last] = "@"
-    return json.dumps(content).replace('"@"', VALUES[int(draw.integers(len(VALUES)))])
+    *above, key = found[int(place * len(found))]
+    for each in above:
+        content = content[each]
+    return content, key
+
+
+def replaced(place: float, value: str, text: bytes) -> bytes:
+    """Put another value into a JSON text, at a share of the list of its values."""
+    content = json.loads(text)
+    holder, key = value_at(place, content)
+    holder[key] = "@"
+    return json.dumps(content).replace('"@"', value).encode()
 
 
 def make_odd(path: Path, kind: str) -> None:
@@ -88,4 +112,23 @@ def make_odd(path: Path, kind: str) -> None:
         path.symlink_to({"loop": path.name, "device": "/dev/zero", "link": "/etc/passwd"}[kind])
 
 
-ODD = ("pipe", "socket", "folder", "empty", "loop", "device", "link")
+def calls(function: Callable[..., Any], *arguments: st.SearchStrategy[Any]) -> Any:
+    """Give functions that lack only the last arguments, the others being drawn."""
+    return st.builds(partial, st.just(function), *arguments)
+
+
+def flips(bytes_: st.SearchStrategy[tuple[int, int]]) -> st.SearchStrategy[Damage]:
+    """Change one to four bytes; half of them near the beginning, where files say what they are."""
+    near = PLACES | PLACES.map(lambda place: place**4)
+    return calls(flipped, st.lists(st.tuples(near, bytes_), min_size=1, max_size=4))
+
+
+FLIPS = flips(st.one_of(*BYTES.values()))
+DAMAGES: st.SearchStrategy[Damage] = st.one_of(
+    calls(cut, PLACES),
+    calls(without, st.tuples(PLACES, PLACES).map(sorted)),
+    calls(turned, PLACES),
+    calls(overwritten, PLACES, st.sampled_from(NUMBERS)),
+    FLIPS,
+)
+OTHER_VALUES: st.SearchStrategy[Damage] = calls(replaced, PLACES, st.sampled_from(VALUES))

@@ -2,13 +2,13 @@
 
 import copy
 import json
-import random
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hypothesis import strategies as st
+
 from benchmarks.hostile.attack import Attack
+from benchmarks.hostile.mutation import DAMAGES, PLACES, value_at
 from kdtasks.core.errors import ParamsError
 from kdtasks.params import load_params
 from kdtasks.params.explain import MOST_LINES
@@ -23,20 +23,9 @@ VALUES: tuple[Any, ...] = (
     [], {}, [None], [[]], [{}], {"name": None}, {"name": "cnn"}, {"name": "kd", "x": 1},
     [1] * 300, ["a"] * 300, {str(i): i for i in range(300)}, [0, 0], [1, 2, 3], {"": ""},
 )  # fmt: skip
-TEXTS = (
-    lambda chance: "[" * chance.randrange(1, 20_000),
-    lambda chance: "{a: " * chance.randrange(1, 5_000) + "1" + "}" * chance.randrange(5_000),
-    lambda chance: "\n".join(f"key{i}: {i}" for i in range(chance.randrange(1, 50_000))),
-    lambda chance: _bomb(chance.randrange(2, 12), chance.randrange(2, 12), "[{}]"),
-    lambda chance: _bomb(chance.randrange(2, 12), chance.randrange(2, 12), "{{<<: [{}]}}"),
-    lambda chance: "a: &a [*a]\n<<: *a\n",
-    lambda chance: "seeds: [" + "9" * chance.randrange(1, 9_000) + "]",
-    lambda chance: "recipe: !!python/object/apply:os.system [id]",
-    lambda chance: "recipe: !!binary " + "A" * chance.randrange(1, 999),
-    lambda chance: "recipe: 2001-13-45\nseeds: !!set {1, 2}\n? [a]\n: 1\n",
-    lambda chance: "a" * chance.randrange(1, 2_000_000),
-    lambda chance: "%YAML 9.9\n---\na: 1\n---\nb: 2\n",
-)
+ANY = st.one_of(st.sampled_from(VALUES), st.integers(), st.floats(), st.text())
+CHANGES = st.lists(st.tuples(PLACES, ANY), min_size=1, max_size=5)
+ENDINGS = (None, "", "_", "s", "\u0301")
 
 
 def _bomb(levels: int, width: int, form: str) -> str:
@@ -47,6 +36,27 @@ def _bomb(levels: int, width: int, form: str) -> str:
     return "\n".join(lines)
 
 
+_FEW = st.integers(2, 11)
+TEXTS = st.one_of(
+    st.integers(1, 20_000).map(lambda depth: "[" * depth),
+    st.integers(1, 5_000).map(lambda depth: "{a: " * depth + "1" + "}" * (depth // 2)),
+    st.integers(1, 50_000).map(lambda keys: "\n".join(f"key{i}: {i}" for i in range(keys))),
+    st.builds(_bomb, _FEW, _FEW, st.sampled_from(["[{}]", "{{<<: [{}]}}"])),
+    st.integers(1, 9_000).map(lambda digits: f"seeds: [{'9' * digits}]"),
+    st.integers(1, 2_000_000).map(lambda length: "a" * length),
+    st.sampled_from(
+        [
+            "a: &a [*a]\n<<: *a\n",
+            "recipe: !!python/object/apply:os.system [id]",
+            "recipe: !!binary AAAA",
+            "recipe: 2001-13-45\nseeds: !!set {1, 2}\n? [a]\n: 1\n",
+            "%YAML 9.9\n---\na: 1\n---\nb: 2\n",
+        ]
+    ),
+    st.text(),
+).map(str.encode)
+
+
 class ParamsFiles(Attack):
     """Read as every command does; what is refused is refused in one bounded sentence."""
 
@@ -55,9 +65,20 @@ class ParamsFiles(Attack):
     def prepare(self, seeds: Path) -> None:
         """Nothing: the recipes are the whole files."""
 
-    def attempt(self, trial: int, seeds: Path, place: Path) -> None:
+    def drawn(self, seeds: Path) -> st.SearchStrategy[bytes]:
+        """Give files: of all params with some changed or moved, damaged recipes, hostile texts."""
+        full = load_params(RECIPES[0]).model_dump(mode="json")
+        recipes = [path.read_bytes() for path in RECIPES]
+        return st.one_of(
+            st.builds(_replaced, st.just(full), CHANGES),
+            st.builds(_moved, st.just(full), PLACES, PLACES, st.sampled_from(ENDINGS)),
+            st.builds(lambda text, damage: damage(text), st.sampled_from(recipes), DAMAGES),
+            TEXTS,
+        )
+
+    def attempt(self, case: bytes | None, seeds: Path, place: Path) -> None:
         path = place / "params.yaml"
-        path.write_bytes(_mutant(trial) if trial >= 0 else RECIPES[0].read_bytes())
+        path.write_bytes(RECIPES[0].read_bytes() if case is None else case)
         try:
             load_params(path)
         except ParamsError as error:
@@ -67,48 +88,22 @@ class ParamsFiles(Attack):
             raise
 
 
-@cache
-def _full() -> Any:
-    return load_params(RECIPES[0]).model_dump(mode="json")
-
-
-def _mutant(trial: int) -> bytes:
-    chance = random.Random(trial)
-    match chance.randrange(5):
-        case 0:
-            return _replaced(_full(), chance)
-        case 1:
-            return _deleted(_full(), chance)
-        case 2:
-            return _flipped(chance.choice(RECIPES).read_bytes(), chance)
-        case 3:
-            return _cut(chance.choice(RECIPES).read_bytes(), chance)
-        case _:
-            return chance.choice(TEXTS)(chance).encode()
-
-
-def _places(node: Any) -> Iterator[tuple[Any, Any]]:
-    for key in list(node) if isinstance(node, dict) else range(len(node)):
-        yield node, key
-        if isinstance(node[key], dict | list):
-            yield from _places(node[key])
-
-
-def _replaced(full: Any, chance: random.Random) -> bytes:
+def _replaced(full: Any, changes: list[tuple[float, Any]]) -> bytes:
     content = copy.deepcopy(full)
-    for _ in range(chance.choice((1, 1, 1, 2, 5))):
-        holder, key = chance.choice(list(_places(content)))
-        holder[key] = copy.deepcopy(chance.choice(VALUES))
+    for place, value in changes:
+        holder, key = value_at(place, content)
+        holder[key] = copy.deepcopy(value)
     return _text(content)
 
 
-def _deleted(full: Any, chance: random.Random) -> bytes:
+def _moved(full: Any, place: float, to: float, ending: str | None) -> bytes:
+    """Put a value elsewhere, under a key that there is, with another ending; None leaves it out."""
     content = copy.deepcopy(full)
-    holder, key = chance.choice(list(_places(content)))
+    holder, key = value_at(place, content)
     value = holder.pop(key)
-    holder, key = chance.choice(list(_places(content)))
-    if isinstance(holder, dict) and chance.random() < 0.7:
-        holder[f"{key}{chance.choice(('', '_', 's', chr(0x301)))}"] = value
+    holder, key = value_at(to, content)
+    if isinstance(holder, dict) and ending is not None:
+        holder[f"{key}{ending}"] = value
     return _text(content)
 
 
@@ -117,17 +112,3 @@ def _text(content: Any) -> bytes:
     for found, written in (("NaN", ".nan"), ("-Infinity", "-.inf"), ("Infinity", ".inf")):
         text = text.replace(found, written)
     return text.encode()
-
-
-def _flipped(data: bytes, chance: random.Random) -> bytes:
-    changed = bytearray(data)
-    for _ in range(chance.choice((1, 1, 2, 10))):
-        changed[chance.randrange(len(changed))] = chance.choice(
-            (0, 9, 10, 32, 38, 42, 45, 58, 91, 123, 0x80, 0xFF, chance.randrange(256))
-        )
-    return bytes(changed)
-
-
-def _cut(data: bytes, chance: random.Random) -> bytes:
-    start, end = sorted((chance.randrange(len(data)), chance.randrange(len(data))))
-    return chance.choice((data[:end], data[start:], data[:start] + data[end:]))

@@ -3,16 +3,17 @@
 import contextlib
 import io
 import logging
-import random
 import select
 import socket
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks.hostile.attack import Attack
+from benchmarks.hostile.mutation import DAMAGES, FLIPS
 from kdtasks.core.errors import ServingError
 from kdtasks.deploy.serve.application import make_application
 from kdtasks.deploy.serve.server import Server
@@ -41,16 +42,30 @@ FIELDS = (
 )  # fmt: skip
 
 
-@cache
-def _images() -> list[bytes]:
-    """A few small images of kinds that people send."""
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 24, 3), np.uint8)
-    found = []
-    for kind in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"):
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, kind)
-        found.append(buffer.getvalue())
-    return found
+KINDS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+NAMES = ("a", "\xff", "\x1b[2J", "a" * 5_000, "../../a")
+SIDES = st.integers(1, 40)
+
+# What may be otherwise in a request.
+PARTS: dict[str, st.SearchStrategy[Any]] = {
+    "body": st.sampled_from([b"", b"\x00"]) | st.binary(),
+    "damage": DAMAGES,
+    "type": st.sampled_from(TYPES),
+    "length": st.sampled_from([None, 1, -1, -(10**6)]),  # none, or so many bytes more
+    "fields": st.lists(st.sampled_from(FIELDS), min_size=1, max_size=2),
+    "method": st.sampled_from(METHODS),
+    "target": st.sampled_from(TARGETS) | st.text(st.characters(max_codepoint=255)),
+    "version": st.sampled_from(["1.0", "2.0", "9"]),
+    "flips": FLIPS,
+}
+
+
+def _image(width: int, height: int, kind: str) -> bytes:
+    """A small image of a kind that people send."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
 
 
 class Requests(Attack):
@@ -68,9 +83,22 @@ class Requests(Attack):
 
         write_bundles(seeds, (8, 8, 3))
 
-    def attempt(self, trial: int, seeds: Path, place: Path) -> None:
+    def drawn(self, seeds: Path) -> st.SearchStrategy[bytes]:
+        """Give requests of which one to three parts are not as they should be."""
+        image = st.builds(_image, SIDES, SIDES, st.sampled_from(KINDS))
+        parts = st.sets(st.sampled_from(sorted(PARTS)), min_size=1, max_size=3).flatmap(
+            lambda names: st.fixed_dictionaries({name: PARTS[name] for name in sorted(names)})
+        )
+        return st.builds(
+            lambda image, name, parts: _request(image, name, **parts),
+            image,
+            st.sampled_from(NAMES),
+            parts,
+        )
+
+    def attempt(self, case: bytes | None, seeds: Path, place: Path) -> None:
         self._port = self._port or self._start(seeds / "bundle")
-        data = _request(trial) if trial >= 0 else _whole_request(_images()[0])
+        data = _request(_image(24, 20, "PNG")) if case is None else case
         status = _send(self._port, data)
         faults = [self._faults.pop() for _ in list(self._faults)]
         if status == "500" or faults:
@@ -81,7 +109,7 @@ class Requests(Attack):
     def _start(self, bundle: Path) -> int:
         logging.getLogger().addHandler(_Faults(self._faults))
         service = Service(load_release(bundle, threads=2), threads=2)
-        server = Server(make_application(service, most_bytes=MOST_BYTES), host="127.0.0.1", port=0)
+        server = Server(make_application(service, max_bytes=MOST_BYTES), host="127.0.0.1", port=0)
         server.start()
         return server.port
 
@@ -98,40 +126,21 @@ class _Faults(logging.Handler):
             self._faults.append(f"{record.getMessage()}: {record.exc_info[1]!r}")
 
 
-def _whole_request(image: bytes) -> bytes:
-    return (
-        f"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: {len(image)}\r\n\r\n".encode()
-        + image
-    )
-
-
-def _request(trial: int) -> bytes:
-    chance = random.Random(trial)
-    whole = _images()
-    body = bytearray(chance.choice((*whole, b"", b"\x00")))
-    for _ in range(chance.choice((0, 0, 0, 1, 5, 50)) if body else 0):
-        body[chance.randrange(len(body))] = chance.randrange(256)
-    if chance.random() < 0.2:
-        body = body[: chance.randrange(len(body) + 1)]
-    kind = chance.choice(TYPES) if chance.random() < 0.5 else "image/png"
+def _request(image: bytes, name: str = "a", **parts: Any) -> bytes:
+    """Write a request with an image, of which these parts are otherwise."""
+    body = parts.get("damage", bytes)(parts.get("body", image))
+    kind = parts.get("type", "image/png")
     if "multipart" in kind:
-        name = chance.choice(("a", "\xff", "\x1b[2J", "a" * 5_000, "../../a"))
         head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="b"'
-        body = bytearray(head.encode("latin-1") + b"\r\n\r\n" + body + b"\r\n--xyz--\r\n")
-    fields = [f"Content-Type: {kind}", "Host: a"]
-    if chance.random() < 0.9:
-        off = chance.choice((0, 0, 0, 0, 1, -1, 5))
-        fields.append(f"Content-Length: {max(0, len(body) + off)}")
-    fields += chance.sample(FIELDS, chance.choice((0, 0, 1, 2)))
-    chance.shuffle(fields)
-    method = chance.choice(METHODS) if chance.random() < 0.3 else "POST"
-    target = chance.choice(TARGETS) if chance.random() < 0.4 else "/predict"
-    version = chance.choice(("1.1", "1.1", "1.1", "1.0", "2.0", "9"))
-    head = f"{method} {target} HTTP/{version}\r\n" + "\r\n".join(fields) + "\r\n\r\n"
-    data = bytearray(head.encode("latin-1") + body)
-    for _ in range(chance.choice((0, 0, 0, 1, 3))):
-        data[chance.randrange(len(data))] = chance.randrange(256)
-    return bytes(data)
+        body = head.encode("latin-1") + b"\r\n\r\n" + body + f"\r\n--{BOUNDARY}--\r\n".encode()
+    fields = [f"Content-Type: {kind}", "Host: a", *parts.get("fields", ())]
+    if (more := parts.get("length", 0)) is not None:
+        fields.append(f"Content-Length: {max(0, len(body) + more)}")
+    method, target = parts.get("method", "POST"), parts.get("target", "/predict")
+    line = f"{method} {target} HTTP/{parts.get('version', '1.1')}"
+    head = "\r\n".join([line, *fields, "", ""])
+    flipped: bytes = parts.get("flips", bytes)(head.encode("latin-1") + body)
+    return flipped
 
 
 def _send(port: int, data: bytes) -> str:
@@ -151,7 +160,8 @@ def _send(port: int, data: bytes) -> str:
         readable, _, _ = select.select([client], [], [], PATIENCE_SECONDS)
         if readable:
             parts.append(client.recv(65536))
-        client.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the server may have closed it by now
+            client.shutdown(socket.SHUT_WR)
         while part := client.recv(65536):
             parts.append(part)
     words = b"".join(parts).split(b" ", 2)

@@ -2,21 +2,24 @@
 
 import shutil
 import zipfile
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+from hypothesis import strategies as st
 
 from benchmarks.hostile.attack import Attack
-from benchmarks.hostile.mutation import ODD, damaged, make_odd, with_another
+from benchmarks.hostile.mutation import DAMAGES, ODD, OTHER_VALUES, PLACES, Damage, calls, make_odd
 from kdtasks.core.errors import TeacherError
-from kdtasks.learn.teachers import apart
+from kdtasks.learn.teachers import isolated
 from kdtasks.learn.teachers.answer_files import read_answer_file
 
 _SHAPE = (8, 8, 3)
 _NETWORKS = ("old.keras", "new.keras", "old.h5", "new.h5", "it.tflite", "it.onnx", "saved_model")
 _ANSWERS = ("answers.npz", "answers.csv")
-_KERAS = ("old.keras", "new.keras", "old.h5", "new.h5")
+_ARCHIVES, _HDF5 = ("old.keras", "new.keras"), ("old.h5", "new.h5")
+Case = tuple[str, Callable[[Path], None]]
 
 
 class Teachers(Attack):
@@ -29,36 +32,41 @@ class Teachers(Attack):
 
         write_teachers(seeds, _images())
 
-    def attempt(self, trial: int, seeds: Path, place: Path) -> None:
-        if trial < 0:
+    def listed(self, seeds: Path) -> list[Case]:
+        """Other things in the place of every file."""
+        return [
+            (name, partial(_exchange, path.relative_to(seeds / name), kind))
+            for name in (*_NETWORKS, *_ANSWERS)
+            for path in _files(seeds / name)
+            for kind in ODD
+        ]
+
+    def drawn(self, seeds: Path) -> st.SearchStrategy[Case]:
+        """Give damaged bytes of files and of what is in archives, and other configurations."""
+        names, archives, tables = map(st.sampled_from, [(*_NETWORKS, *_ANSWERS), _ARCHIVES, _HDF5])
+        return st.one_of(
+            st.tuples(names, calls(_alter, PLACES, DAMAGES)),
+            st.tuples(archives, calls(_alter_inside, PLACES, DAMAGES, OTHER_VALUES)),
+            st.tuples(tables, calls(_alter_configuration, OTHER_VALUES)),
+        )
+
+    def attempt(self, case: Case | None, seeds: Path, place: Path) -> None:
+        if case is None:
             for name in ("old.keras", "it.onnx"):  # start what the others need as well
                 _use(seeds / name, place / "out" / name)
             return
-        draw = np.random.default_rng([2, trial])
-        names = (*_NETWORKS, *_ANSWERS)
-        name = names[trial % len(names)]
-        path = place / name
+        name, damage = case
         copy = shutil.copytree if (seeds / name).is_dir() else shutil.copyfile
-        copy(seeds / name, path)
-        kinds = ("bytes", "bytes", "inside" if name in _KERAS else "bytes", "odd")
-        match kinds[trial // len(names) % len(kinds)]:
-            case "inside":
-                _damage_inside(path, draw)
-            case "odd":
-                odd = _some_file(path, draw)
-                odd.unlink()
-                make_odd(odd, str(draw.choice(ODD)))
-            case _:
-                file = _some_file(path, draw)
-                file.write_bytes(damaged(file.read_bytes(), draw))
-        _use(path, place / "out" / name)
+        copy(seeds / name, place / name)
+        damage(place / name)
+        _use(place / name, place / "out" / name)
 
     def settle(self) -> None:
-        if not apart._processes or not apart._processes[-1].is_alive:
-            apart.open_apart(Path("../seeds/old.keras")).run(_images()[:1].astype(np.float32))
+        if not isolated._processes or not isolated._processes[-1].is_alive:
+            isolated.open_isolated(Path("../seeds/old.keras")).run(_images()[:1].astype(np.float32))
 
     def others(self) -> list[int]:
-        return [process.identity for process in apart._processes]
+        return [process.identity for process in isolated._processes]
 
 
 @cache
@@ -85,26 +93,34 @@ def _use(path: Path, out: Path) -> None:
             raise  # else it ran and was judged: nobody has trained it
 
 
-def _some_file(path: Path, draw: np.random.Generator) -> Path:
-    files = sorted(file for file in path.rglob("*") if file.is_file()) or [path]
-    return files[int(draw.integers(len(files)))]
+def _files(path: Path) -> list[Path]:
+    return sorted(file for file in path.rglob("*") if file.is_file()) or [path]
 
 
-def _damage_inside(path: Path, draw: np.random.Generator) -> None:
-    """Put another value into the configuration, or damage the weights inside a zip."""
-    if path.suffix == ".h5":
-        import h5py
+def _alter(place: float, damage: Damage, path: Path) -> None:
+    files = _files(path)
+    file = files[int(place * len(files))]
+    file.write_bytes(damage(file.read_bytes()))
 
-        with h5py.File(path, "r+") as file:
-            file.attrs["model_config"] = with_another(file.attrs["model_config"], draw)
-        return
+
+def _exchange(name: Path, kind: str, path: Path) -> None:
+    (path / name).unlink()
+    make_odd(path / name, kind)
+
+
+def _alter_inside(place: float, damage: Damage, value: Damage, path: Path) -> None:
+    """Damage the weights inside a zip, or put another value into one of its texts."""
     with zipfile.ZipFile(path) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    name = sorted(parts)[int(draw.integers(len(parts)))]
-    if name == "model.weights.h5":
-        parts[name] = damaged(parts[name], draw)
-    else:
-        parts[name] = with_another(parts[name].decode(), draw).encode()
+        parts = {name: archive.read(name) for name in sorted(archive.namelist())}
+    name = list(parts)[int(place * len(parts))]
+    parts[name] = (damage if name == "model.weights.h5" else value)(parts[name])
     with zipfile.ZipFile(path, "w") as archive:
         for name, part in parts.items():
             archive.writestr(name, part)
+
+
+def _alter_configuration(value: Damage, path: Path) -> None:
+    import h5py
+
+    with h5py.File(path, "r+") as file:
+        file.attrs["model_config"] = value(file.attrs["model_config"].encode()).decode()

@@ -61,18 +61,11 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Classify images with a bundle, or label their pixels, as a device does."""
-    from kdtasks.cli.predict import parse_thresholds, run_predict
+    from kdtasks.cli.predict import open_predictor, run_predict
 
-    limits = parse_thresholds(thresholds)
+    predictor = open_predictor(bundle, thresholds, threads)
     status = run_predict(
-        bundle,
-        images,
-        limits,
-        out=out,
-        overlay=overlay,
-        threads=threads,
-        as_json=as_json,
-        max_pixels=max_pixels,
+        predictor, images, out=out, overlay=overlay, as_json=as_json, max_pixels=max_pixels
     )
     raise typer.Exit(status)
 
@@ -89,9 +82,9 @@ def pack(
     path, manifest = pack(bundle, out)
     known = [f"{split} metrics" for split in sorted(manifest.metrics or {})]
     known += ["its origin"] if manifest.provenance else []
-    told = ", ".join(known) or "the model alone"
+    contents = ", ".join(known) or "the model alone"
     size = path.stat().st_size
-    text = f"{path}: {size:,} bytes, with {told}"
+    text = f"{path}: {size:,} bytes, with {contents}"
     print_result({str(path): size}, text, as_json=as_json)
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from kdtasks.cli.output import print_result
 from kdtasks.cli.status import Status
-from kdtasks.orchestrate.runner.damage import find_damaged, mend
+from kdtasks.orchestrate.runner.damage import find_damaged, repair
 
 
 def verify_cache(project: Path, *, as_json: bool) -> Status:
     """Print what was damaged and what became of it."""
     damaged = find_damaged(project)
-    lost = mend(project, damaged)
+    lost = repair(project, damaged)
     fates = [(each, each in lost) for each in damaged]
     lines = [
         f"{each.path} of {each.stage}: {'lost: `kdtasks run` makes it anew' if gone else 'mended'}"

@@ -115,9 +115,9 @@ def settings(context: typer.Context, incomplete: str) -> Iterator[str]:
 
 def set_key_aside() -> None:
     """Join what bash takes for three words, `KEY`, `=` and `VALUE`: it completes the last alone."""
-    words, place = os.environ["COMP_WORDS"].split("\n"), int(os.environ["COMP_CWORD"])
-    word = "".join(words[place : place + 1])
-    start = place - 1 if word == "=" else place - 2
+    words, position = os.environ["COMP_WORDS"].split("\n"), int(os.environ["COMP_CWORD"])
+    word = "".join(words[position : position + 1])
+    start = position - 1 if word == "=" else position - 2
     if words[start + 1] == "=" and not words[start].startswith("-"):
         os.environ[KEY] = f"{words[start]}="
         os.environ["COMP_WORDS"] = "\n".join([*words[:start], word.removeprefix("=")])

@@ -9,7 +9,7 @@ import typer
 
 from kdtasks.cli.output import find_project, print_json, print_table
 from kdtasks.core import text
-from kdtasks.core.files import write_text
+from kdtasks.core.files import JsonObject, write_text
 from kdtasks.core.paths import PARAMS
 from kdtasks.core.records.findings import CopyPair, Findings
 from kdtasks.core.text import plain, quantity
@@ -82,7 +82,7 @@ def show_data(
     return 1 if found.refused or _problems(found, params) else 0
 
 
-def _as_object(found: Inspection, findings: Findings, params: DataParams) -> dict[str, Any]:
+def _as_object(found: Inspection, findings: Findings, params: DataParams) -> JsonObject:
     record = found.record.model_dump(mode="json", exclude={"sha256"})
     return {
         **record,
@@ -118,7 +118,7 @@ def _print(found: Inspection, findings: Findings, params: DataParams, title: str
             f"{copies.two_splits:,} in two given splits"
         )
         _print_lines(title, map(_pair, copies.shown), copies.pairs)
-    for kind, listed in findings.odd.items():
+    for kind, listed in findings.outliers.items():
         if listed.total:
             names = [f"{shown.name} ({shown.note})" for shown in listed.shown[:_NAMED]]
             more = ", …" if listed.total > _NAMED else ""
@@ -165,9 +165,9 @@ def _problems(found: Inspection, params: DataParams) -> str | None:
 
 
 def _pair(pair: CopyPair) -> str:
-    told = f"{pair.first.name} {'=' if pair.equal else '≈'} {pair.second.name}"
+    pair_text = f"{pair.first.name} {'=' if pair.equal else '≈'} {pair.second.name}"
     labels = pair.first.label, pair.second.label
-    return told if labels[0] == labels[1] else f"{told} ({labels[0]}, {labels[1]})"
+    return pair_text if labels[0] == labels[1] else f"{pair_text} ({labels[0]}, {labels[1]})"
 
 
 def _print_lines(title: str, lines: Iterable[str], total: int) -> None:
@@ -179,7 +179,7 @@ def _print_lines(title: str, lines: Iterable[str], total: int) -> None:
         typer.echo(f"  and {total - len(shown):,} more")
 
 
-def _proposed(params: DataParams) -> dict[str, Any]:
+def _proposed(params: DataParams) -> JsonObject:
     source = params.source.model_dump(mode="json", exclude_defaults=True)
     data = {"source": {"name": params.source.name, **source}, "path": params.path}
     return {"data": data | params.model_dump(include={"unlabelled"}, exclude_defaults=True)}

@@ -87,12 +87,12 @@ class ProductionOptions:
         if not held or (name in held and self.alias is None):
             return
         if name in held:
-            option, what, wanted, known = "--alias", f"alias of {name}", self.alias, [*held[name]]
+            option, what, given, known = "--alias", f"alias of {name}", self.alias, [*held[name]]
         else:
-            option, what, wanted, known = "--name", "model", name, [*held]
+            option, what, given, known = "--name", "model", name, [*held]
         raise StoreMissingError(
-            f"the store {objects.identity} has no {what} called {wanted}, only "
-            f"{', '.join(sorted(known)) or 'versions'}{did_you_mean(str(wanted), known)}; give "
+            f"the store {objects.identity} has no {what} called {given}, only "
+            f"{', '.join(sorted(known)) or 'versions'}{did_you_mean(str(given), known)}; give "
             f"{option} one of these, or --first if there is no model in production yet"
         )
 
@@ -192,7 +192,7 @@ def run_drift(
     text = f"{name}@{alias}, version {number}: {drift.sentence}"
     print_result(content, text, as_json=as_json)
     if drift.is_drift:
-        _tell(project, name, number, drift)
+        _report_drift(project, name, number, drift)
     return Status.DECLINED if drift.is_drift else 0
 
 
@@ -216,12 +216,12 @@ def telemetry_files(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _tell(project: Path, name: str, version: int, drift: Drift) -> None:
+def _report_drift(project: Path, name: str, version: int, drift: Drift) -> None:
     if configured_server(project) is None:
-        typer.echo("no Prefect server is configured, so nobody was told", err=True)
+        typer.echo("no Prefect server is configured, so no event was sent", err=True)
         return
     # one that is configured and does not answer is an error: the drift must not go unheard
-    with prefect_server(project, wanted=True) as url:
+    with prefect_server(project, needed=True) as url:
         flow = import_flow(project, "drift")
         flow.tell_prefect(name, {"version": version, **drift._asdict()})
-        typer.echo(f"told the Prefect server at {url}", err=True)
+        typer.echo(f"sent an event to the Prefect server at {url}", err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.edge.decoder import Decoded, ImageError, quiet_decoding
+from kdtasks.edge.decoder import DecodedImage, ImageError, quiet_decoding
 from kdtasks.edge.formats import FORMATS, IMAGE_LIKE
 from kdtasks.edge.predictor import Predictor
 
@@ -49,7 +49,7 @@ def require_images(names: Sequence[str]) -> Iterator[Path]:
         yield Path(name)
 
 
-def read_fitted(path: Path, predictor: Predictor, max_pixels: int = MAX_PIXELS) -> Decoded:
+def read_fitted(path: Path, predictor: Predictor, max_pixels: int = MAX_PIXELS) -> DecodedImage:
     """Read an image as a model takes it: the very pixels that `prepare` would have made.
 
     `.npy` files hold uint8 [height, width] or [height, width, 1 or 3] and are mapped, not read; all

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ from kdtasks.cli.targets import print_target
 from kdtasks.compress.tflite.arena import (
     Arena,
     delegated_operators,
-    feature_places,
+    feature_offsets,
     measure_arenas,
 )
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
-from kdtasks.compress.tflite.targets import judge_target
+from kdtasks.compress.tflite.targets import fit_target
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 
 NUMBERS = ("scale", "MACs", "of all", "weights", "flash", "arena", "scratch", "kept")
@@ -42,9 +44,9 @@ def inspect_bundle(
         graphs = read_graphs(content)
         delegated = delegated_operators(content)
         arenas = measure_arenas(content) if with_arena else {}
-        judged = {"name": target, **judge_target(content, target)} if target else None
+        fit = fit_target(content, target) if target else None
         # what segments share counts once
-        shared = {place: size for graph in graphs for place, size in graph.weights.items()}
+        shared = {offset: size for graph in graphs for offset, size in graph.weights.items()}
         weight_bytes = sum(shared.values())
         if as_json:
             found = {
@@ -53,7 +55,7 @@ def inspect_bundle(
                 "signatures": [_as_object(graph, delegated[graph.signature]) for graph in graphs],
                 "weight_bytes": weight_bytes,
                 "arenas": {name: arena._asdict() for name, arena in arenas.items()} or None,
-                "target": judged,
+                "target": fit and {"name": target, **asdict(fit)},
             }
             print_json(found)
             return
@@ -62,11 +64,11 @@ def inspect_bundle(
         _print_graph(graph, delegated[graph.signature])
     if arenas:
         _print_arenas(arenas, graphs)
-    if judged:
-        print_target(judged)
+    if target and fit:
+        print_target(target, fit)
 
 
-def _as_object(graph: Graph, delegated: Sequence[bool]) -> dict[str, Any]:
+def _as_object(graph: Graph, delegated: Sequence[bool]) -> JsonObject:
     taken = zip(graph.operators, delegated, strict=True)
     used = {number for one in graph.operators for number in (*one.inputs, *one.outputs)}
     return {
@@ -95,7 +97,7 @@ def _print_manifest(files: BundleFiles, weight_bytes: int) -> None:
     print_table([row for row in shown if row[1]], title=f"bundle {files.path}")
 
 
-def _judged(scores: dict[str, Any]) -> dict[str, Any]:
+def _judged(scores: JsonObject) -> JsonObject:
     """Call the accuracy by what it is, where a teacher's answers stood in the place of labels."""
     if "labels_from" not in scores:
         return scores
@@ -156,7 +158,7 @@ def _print_arenas(arenas: Mapping[str, Arena], graphs: Sequence[Graph]) -> None:
     typer.echo(
         f"{sum(arena.file for arena in arenas.values()):,} of flash in all; RAM: "
         f"{sum(totals):,} with an arena each, or {max(totals):,} for one after the other in the "
-        f"same, and {feature_places(graphs)[1]:,} for the features handed on"
+        f"same, and {feature_offsets(graphs)[1]:,} for the features handed on"
     )
 
 

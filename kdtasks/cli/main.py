@@ -4,7 +4,7 @@ import atexit
 import gc
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Option
@@ -17,7 +17,6 @@ from kdtasks.core.errors import KdTasksError, shortened
 from kdtasks.core.files import disk_problem
 
 DEBUG = "--debug"
-NO_TENSORFLOW = (3, 14)  # as pyproject.toml has it
 
 app = typer.Typer()  # one command is built, the one that is asked for: see `LazyGroup`
 for commands in (pipeline.app, project.app, bundle.app, store.app, serve.app):
@@ -42,12 +41,23 @@ def main() -> None:
     is_debugging = DEBUG in sys.argv  # wherever it stands
     sys.argv[1:] = [word for word in sys.argv[1:] if word != DEBUG]
     try:
-        lazy_group(app, root)(prog_name="kdtasks")  # ends in SystemExit
+        status = lazy_group(app, root)(prog_name="kdtasks", standalone_mode=False)
     except Exception as error:
-        if is_debugging:
+        refused = hasattr(error, "format_message")  # by Typer, whose errors have no public base
+        if is_debugging and not refused:
             raise
-        typer.echo(f"error: {_in_one_line(error)}", err=True)
-        raise SystemExit(Status.FAILED) from None
+        if text := _of_usage(error) if refused else _in_one_line(error):
+            typer.echo(f"error: {text}", err=True)
+        status = Status.USAGE if refused else Status.FAILED
+    raise SystemExit(status)
+
+
+def _of_usage(error: Any) -> str:
+    """What is wrong with the words, on one line; nothing where help has been printed for none."""
+    text = " ".join(error.format_message().replace("Value error, ", "").split())  # pydantic's
+    ending = "" if text.endswith((".", "?")) else "."
+    path = error.ctx.command_path if error.ctx else "kdtasks"
+    return f"{text[0].lower()}{text[1:]}{ending} See `{path} --help`" if text else ""
 
 
 def _in_one_line(error: Exception) -> str:
@@ -59,23 +69,13 @@ def _in_one_line(error: Exception) -> str:
         return disk_problem(error)
     module = (error.name if isinstance(error, ModuleNotFoundError) else None) or "kdtasks"
     if module.partition(".")[0] not in ("kdtasks", "flows"):
-        return _what_is_missing(module)
+        return f"module {module} is missing; this command needs pip install 'kdtasks[pipeline]'"
     reason = shortened(f"{type(error).__name__}: {error}")
     return f"{reason}; this is a bug: the same command with {DEBUG} shows where"
 
 
-def _what_is_missing(module: str) -> str:
-    if module == "tensorflow" and sys.version_info >= NO_TENSORFLOW:
-        newest, here = (".".join(map(str, it[:2])) for it in (NO_TENSORFLOW, sys.version_info))
-        return (
-            f"this command needs TensorFlow, which there is for Pythons before {newest}, and this "
-            f"is {here}; train with an earlier one, devices may keep theirs"
-        )
-    return f"module {module} is missing; this command needs pip install 'kdtasks[pipeline]'"
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(show: bool) -> None:
+    if show:
         typer.echo(f"kdtasks {__version__}")
         raise typer.Exit()
 

@@ -37,15 +37,15 @@ def print_result(content: Any, text: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def json_alone(wanted: bool) -> Iterator[Callable[[Any], None]]:
+def json_output(as_json: bool) -> Iterator[Callable[[Any], None]]:
     """Print a result as JSON at the end, where that is wanted, and all else on standard error.
 
     Yields: a function that takes the result.
     """
     found: list[Any] = []
-    with redirect_stdout(sys.stderr) if wanted else nullcontext():
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
         yield found.append
-    if wanted:
+    if as_json:
         print_json(found[-1] if found else None)
 
 

@@ -17,7 +17,7 @@ from kdtasks.cli.options import (
     TuneOption,
     WorkersOption,
 )
-from kdtasks.cli.output import find_project, json_alone, print_json
+from kdtasks.cli.output import find_project, json_output, print_json
 from kdtasks.core.latency import Statistic
 
 app = typer.Typer()
@@ -49,13 +49,13 @@ def run(
     if dry_run and as_json:
         print_json(preview(project, options))
         return
-    with json_alone(as_json) as tell:
+    with json_output(as_json) as emit:
         status = run_pipeline(project, options, dry_run=dry_run, prefect=prefect, cluster=cluster)
         if (profile or profile_out) and not dry_run:
             from kdtasks.cli.profile import show_profile
 
             show_profile(project, profile_out)
-        tell(run_result(project))
+        emit(run_result(project))
     raise typer.Exit(status)
 
 

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import typer
@@ -13,6 +12,7 @@ from kdtasks.cli.images import MAX_PIXELS, find_images, read_fitted, read_whole
 from kdtasks.cli.masks import mask_targets, write_mask
 from kdtasks.cli.output import print_json, print_table
 from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import open_bundle
 from kdtasks.edge.classifier import ClassPrediction
 from kdtasks.edge.predictor import Prediction, Predictor
@@ -21,7 +21,7 @@ from kdtasks.edge.segmenter import MaskPrediction
 
 
 @dataclass(frozen=True)
-class AnsweredImage:
+class PredictedImage:
     """What became of one image.
 
     Attributes:
@@ -36,7 +36,7 @@ class AnsweredImage:
     milliseconds: float
     mask: Path | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it as `--json` prints it."""
         content = {"image": self.image, **self.prediction.to_json()}
         mask = {"mask": str(self.mask)} if self.mask else {}
@@ -49,9 +49,9 @@ class AnsweredImage:
                 first, last = {"label": label}, {"exit": f"{index + 1} of {exits}"}
             case MaskPrediction(mask=mask, pixels=pixels, manifest=manifest):
                 counts = zip(manifest.class_names, pixels.tolist(), strict=True)
-                told = [f"{name} {100 * n / mask.size:.1f} %" for name, n in counts if n]
+                shares_text = [f"{name} {100 * n / mask.size:.1f} %" for name, n in counts if n]
                 first = {"size": f"{mask.shape[1]}×{mask.shape[0]}"}
-                last = {"fraction of each class": ", ".join(told)}
+                last = {"fraction of each class": ", ".join(shares_text)}
         confidence = {"confidence": f"{self.prediction.confidence * 100:.1f} %"}
         taken = {"time": f"{self.milliseconds:.2f} ms"}
         return {"image": self.image, **first, **confidence, **last, **taken}
@@ -64,19 +64,33 @@ class Failure:
     image: str
     problem: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it as `--json` prints it."""
         return {"image": self.image, "error": self.problem}
 
 
+def open_predictor(bundle: Path, thresholds: str | None, threads: int) -> Predictor:
+    """Load a bundle.
+
+    Args:
+        bundle: a folder, a `.kdz` or a bare `.tflite`.
+        thresholds: written as `0.9,0.8`, in place of the bundle's own.
+        threads: of the LiteRT interpreter.
+
+    Raises:
+        BundleError: the bundle cannot be used or is a folder of bundles, or thresholds do not fit.
+    """
+    limits = _parse_thresholds(thresholds)
+    open_bundle(bundle)
+    return load_predictor(bundle, limits, threads)
+
+
 def run_predict(
-    bundle: Path,
+    predictor: Predictor,
     names: Sequence[str],
-    thresholds: Sequence[float] | None = None,
     *,
     out: Path | None = None,
     overlay: bool = False,
-    threads: int = 1,
     as_json: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> int:
@@ -85,31 +99,25 @@ def run_predict(
     An image that cannot be read is named on standard error, the others go on, and the status is 1.
 
     Args:
-        bundle: a folder, a `.kdz` or a bare `.tflite`.
         names: as for `find_images`.
-        thresholds: as for `load_predictor`.
         out: where masks go, a file or a folder.
         overlay: whether the mask is drawn over the image.
-        threads: of the LiteRT interpreter.
         max_pixels: images of more are refused by their header.
         as_json: print one list of objects in place of the table.
 
     Raises:
-        BundleError: the bundle cannot be used or is a folder of bundles, or an option is not for
-            its task.
+        BundleError: an option is not for the bundle's task.
         DatasetError: `out` cannot hold the masks.
     """
-    open_bundle(bundle)
-    predictor = load_predictor(bundle, thresholds, threads)
     if not predictor.per_pixel and (out is not None or overlay):
         raise BundleError(
-            f"{bundle} tells the class of whole images; --out and --overlay are for masks, leave "
-            "them out"
+            f"{predictor.manifest.name} tells the class of whole images; --out and --overlay are "
+            "for masks, leave them out"
         )
     found = list(find_images(names))
     targets = mask_targets([name for name, problem in found if not problem], out, overlay)
     results = list(_results(predictor, found, targets, overlay, max_pixels))
-    responses = [one for one in results if isinstance(one, AnsweredImage)]
+    responses = [one for one in results if isinstance(one, PredictedImage)]
     if as_json:
         print_json([one.to_json() for one in results])
     elif responses:
@@ -120,7 +128,7 @@ def run_predict(
     return 1 if failures else 0
 
 
-def parse_thresholds(text: str | None) -> list[float] | None:
+def _parse_thresholds(text: str | None) -> list[float] | None:
     """Read thresholds written as `0.9,0.8`.
 
     Raises:
@@ -143,7 +151,7 @@ def _results(
     targets: Mapping[str, Path],
     overlay: bool,
     max_pixels: int,
-) -> Iterator[AnsweredImage | Failure]:
+) -> Iterator[PredictedImage | Failure]:
     predictor.warm_up()  # which is no part of a prediction's time
     for name, problem in found:
         if problem:
@@ -160,22 +168,22 @@ def _results(
             if target and isinstance(prediction, MaskPrediction):
                 under = read_whole(Path(name), predictor, max_pixels) if overlay else None
                 write_mask(target, prediction, under)
-            yield AnsweredImage(name, prediction, milliseconds, target)
+            yield PredictedImage(name, prediction, milliseconds, target)
         except DatasetError as error:
             yield Failure(name, str(error))
         except OSError as error:
             yield Failure(name, f"its mask cannot be written ({error})")
 
 
-def _print(responses: Sequence[AnsweredImage], exits: int) -> None:
+def _print(responses: Sequence[PredictedImage], exits: int) -> None:
     rows = [response.cells(exits) for response in responses]
     right = ("confidence", "exit", "time")
     print_table([list(row.values()) for row in rows], list(rows[0]), right=right)
     if len(responses) > 1:
         mean = float(np.mean([response.milliseconds for response in responses]))
         taken = [response.prediction.exit_index for response in responses]
-        told = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
-        exited = f"; left {told}" if exits > 1 else ""
+        shares_text = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
+        exited = f"; left {shares_text}" if exits > 1 else ""
         typer.echo(f"{len(responses)} images, {mean:.2f} ms on average{exited}")
     if written := [response.mask for response in responses if response.mask]:
         many = f"{len(written)} masks in {written[0].parent}"

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from kdtasks.core.files import write_json
 from kdtasks.core.text import duration
-from kdtasks.orchestrate.runner.profile import WORKS, chrome_trace, read_pieces, shares
+from kdtasks.orchestrate.runner.profile import WORKS, chrome_trace, read_spans, shares
 
 BAR = 40  # characters of the longest
 # without colours the letters tell them apart
@@ -26,10 +26,10 @@ def show_profile(project: Path, out: Path | None = None) -> None:
     Args:
         out: the trace's file; None for `report/profile.json` of the project.
     """
-    pieces = read_pieces(project)
-    found = shares(pieces)
+    spans = read_spans(project)
+    found = shares(spans)
     path = out or project / "report" / "profile.json"
-    write_json(path, chrome_trace(pieces))
+    write_json(path, chrome_trace(spans))
     if found:
         table = Table(box=None, pad_edge=False, show_header=False)
         for justify in ("left", "right", "left"):

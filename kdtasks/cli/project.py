@@ -7,7 +7,7 @@ import typer
 from typer import Argument, Option
 
 from kdtasks.cli.options import JsonOption, TaskOption
-from kdtasks.cli.output import find_project, json_alone, print_json, print_result, print_table
+from kdtasks.cli.output import find_project, json_output, print_json, print_result, print_table
 from kdtasks.cli.status import Status
 
 app = typer.Typer()
@@ -32,9 +32,9 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Begin a project with images and a teacher: look at both, choose a student, write it all."""
-    from kdtasks.orchestrate.create.project import Given, begin
+    from kdtasks.orchestrate.create.project import ProjectInputs, begin
 
-    given = Given(images, masks, task, teacher, classes, unlabelled)
+    given = ProjectInputs(images, masks, task, teacher, classes, unlabelled)
     found = []
     for sentence in begin(folder, given):  # images are told of before a teacher is waited for
         found.append(sentence)
@@ -92,12 +92,12 @@ def verify(
         raise typer.Exit(verify_cache(find_project(), as_json=as_json))
     if against and keep:
         raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
-    with json_alone(as_json) as tell:
+    with json_output(as_json) as emit:
         if against:
             is_same = compare_with(find_project(), against, out=out)
         else:
             is_same = verify_project(find_project(), keep=keep, out=out)
-        tell({"is_same": is_same, "hashes": out})
+        emit({"is_same": is_same, "hashes": out})
     raise typer.Exit(Status.DONE if is_same else Status.FAILED)
 
 

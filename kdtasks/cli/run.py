@@ -3,15 +3,15 @@
 import os
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from kdtasks.cli.status import Status
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.events import MessageEvent, StageEvent, tail
+from kdtasks.core.files import JsonObject
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
@@ -26,8 +26,8 @@ from kdtasks.orchestrate.runner.execute import (
 )
 from kdtasks.orchestrate.runner.files import EVENTS, run_events
 from kdtasks.orchestrate.runner.graph import RunObserver
-from kdtasks.orchestrate.runner.lines import LastingOutput, LinesReporter
-from kdtasks.orchestrate.runner.memory import Memory
+from kdtasks.orchestrate.runner.lines import LineOutput, LinesReporter
+from kdtasks.orchestrate.runner.unchanged import UnchangedRun
 
 
 def run_pipeline(
@@ -54,11 +54,11 @@ def run_pipeline(
     with stop_signals() as is_stopping:
         try:
             refuse_other_code(project)
-            output = LastingOutput()
+            output = LineOutput()
             if cluster and prefect:
                 raise ProjectError("--cluster and --prefect do not go together")
-            memory = None if dry_run or prefect else nothing_to_do(project, options)
-            if not memory:  # else they are those that were valid
+            unchanged = None if dry_run or prefect else nothing_to_do(project, options)
+            if not unchanged:  # else they are those that were valid
                 from kdtasks.params import load_project_params
 
                 load_project_params(project)
@@ -66,19 +66,21 @@ def run_pipeline(
                 for name, would_run in preview(project, options).items():
                     output.print(f"{name}: {'would run' if would_run else 'cached'}")
                 return 0
-            if cluster and not memory:
+            if cluster and not unchanged:
                 status = _run_on_cluster(project, options, is_stopping, cluster)
             else:
-                told = False if cluster else prefect
-                status = _run_or_tell(project, options, is_stopping, memory, prefect=told)
+                use_prefect = False if cluster else prefect
+                status = _run_locally(project, options, is_stopping, unchanged, prefect=use_prefect)
             for line in summary(project) if status == 0 else []:
                 output.print(line)
             return status
         except KeyboardInterrupt:
+            with suppress(OSError):  # the terminal may be gone
+                print("interrupted; the same command goes on from here", file=sys.stderr)
             return Status.INTERRUPTED
 
 
-def run_result(project: Path) -> dict[str, Any]:
+def run_result(project: Path) -> JsonObject:
     """What the last run came to: its stages, why one failed, the report's headline and page."""
     events, _ = tail(run_events(project))
     return {
@@ -103,16 +105,16 @@ def import_flow(project: Path, name: str) -> ModuleType:
     return import_module(f"flows.{name}")
 
 
-def _run_or_tell(
+def _run_locally(
     project: Path,
     options: RunOptions,
     is_stopping: Callable[[], bool],
-    memory: Memory | None,
+    unchanged: UnchangedRun | None,
     *,
     prefect: bool | None,
 ) -> int:
     if prefect is False:
-        return _run(project, options, is_stopping, memory)
+        return _run(project, options, is_stopping, unchanged)
     has_flow = (project / "flows" / "pipeline.py").is_file()
     no_flow = ProjectError(
         f"{project} has no flows/pipeline.py, by which Prefect runs the stages; "
@@ -120,9 +122,9 @@ def _run_or_tell(
     )
     if prefect and not has_flow:
         raise no_flow  # before a server is started for nothing
-    with prefect_server(project, wanted=bool(prefect)) as url:
+    with prefect_server(project, needed=bool(prefect)) as url:
         if url is None:
-            return _run(project, options, is_stopping, memory)
+            return _run(project, options, is_stopping, unchanged)
         if not has_flow:
             raise no_flow
         return int(import_flow(project, "pipeline").run_with_prefect(project, options))
@@ -136,7 +138,7 @@ def _run_on_cluster(
 
     with cluster_client(project, address) as client, cluster_of(client) as cluster:
         if cluster.note:
-            LastingOutput().print(f"note: {cluster.note}")
+            LineOutput().print(f"note: {cluster.note}")
         return _run(project, options, is_stopping, None, cluster)
 
 
@@ -144,7 +146,7 @@ def _run(
     project: Path,
     options: RunOptions,
     is_stopping: Callable[[], bool],
-    memory: Memory | None,
+    unchanged: UnchangedRun | None,
     cluster: StageCluster | None = None,
 ) -> int:
     workers, cores = options.workers, cluster.cores if cluster else usable_cores()
@@ -161,5 +163,5 @@ def _run(
             reporter: RunObserver = stack.enter_context(table)
         else:
             reporter = LinesReporter(workers=workers, cores=cores, logs=logs)
-        outcomes = execute(project, options, reporter, memory=memory, cluster=cluster)
+        outcomes = execute(project, options, reporter, unchanged=unchanged, cluster=cluster)
     return 0 if all(outcome.is_up_to_date for outcome in outcomes.values()) else Status.FAILED

@@ -1,21 +1,22 @@
 """Look for the cheapest variant within limits: try, show every trial, say what came out."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from kdtasks.cli.output import interruptible, json_alone, print_table
+from kdtasks.cli.output import interruptible, json_output, print_table
 from kdtasks.cli.status import Status
 from kdtasks.cli.students import run_students
 from kdtasks.orchestrate.processes import stop_signals
-from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.orchestrate.runner.lines import LineOutput
 from kdtasks.orchestrate.search.budget import Budget
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan, plan_search, searched_params
+from kdtasks.orchestrate.search.record import VariantSearchSummary
 from kdtasks.orchestrate.search.summary import (
     FOLDER,
     SearchProgress,
     headings,
     introduction,
-    row,
+    rows,
     summarise,
     write_page,
 )
@@ -24,7 +25,7 @@ from kdtasks.orchestrate.sweep.engine import LOGS, one_sweep_at_a_time
 
 def run_search(
     project: Path,
-    given: dict[str, Any],
+    given: Mapping[str, float | str | None],
     *,
     out: Path | None = None,
     dry_run: bool = False,
@@ -53,21 +54,21 @@ def run_search(
     with (
         stop_signals(),
         interruptible(after),
-        json_alone(as_json) as tell,
+        json_output(as_json) as emit,
         one_sweep_at_a_time(project),
     ):
         plan = plan_search(project, given)
         if dry_run:
-            LastingOutput().print("\n".join([introduction(plan), *preview(plan)]))
-            tell(preview(plan))
+            LineOutput().print("\n".join([introduction(plan), *preview(plan)]))
+            emit(preview(plan))
             return 0
         engine = SearchEngine(plan, Budget(plan.limits.minutes))
         logs = LOGS if project == Path.cwd() else project / LOGS
         outcomes = engine.run(SearchProgress(plan, engine, logs))
         summary = summarise(plan, engine, outcomes)
         _print(summary)
-        LastingOutput().print(f"search: {write_page(out or project / FOLDER, summary)}")
-        tell(summary)
+        LineOutput().print(f"search: {write_page(out or project / FOLDER, summary)}")
+        emit(summary.content())
     return 0 if engine.winner else Status.FAILED
 
 
@@ -81,16 +82,16 @@ def preview(plan: SearchPlan) -> list[str]:
     ]
 
 
-def _print(summary: dict[str, Any]) -> None:
-    trials, columns = summary["trials"], headings(summary["metric"])
+def _print(summary: VariantSearchSummary) -> None:
+    columns = headings(summary.metric)
     print_table(
-        [list(row(trial, summary["limits"]["latency_statistic"]).values()) for trial in trials],
+        [list(row.values()) for row in rows(summary)],
         columns,
         right=[heading for heading in columns if heading not in ("trial", "limits")],
-        styles=["green" if trial["label"] == summary["winner"] else "" for trial in trials],
+        styles=["green" if it.label == summary.winner else "" for it in summary.trials],
     )
-    lines = [summary["sentence"]]
-    if summary["adopt"]:
-        label = summary["winner"] or summary["nearest"]
-        lines.append(f"to use {label}: {', '.join(summary['adopt'])}; then dvc repro")
-    LastingOutput().print("\n".join(lines))
+    lines = [summary.sentence]
+    if summary.adopt:
+        label = summary.winner or summary.nearest
+        lines.append(f"to use {label}: {', '.join(summary.adopt)}; then dvc repro")
+    LineOutput().print("\n".join(lines))

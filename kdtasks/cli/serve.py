@@ -50,7 +50,7 @@ def serve(
 
     release = load_release(bundle, threads=threads)
     service = Service(release, threads=threads, max_pixels=max_pixels)
-    application = make_application(service, most_bytes=int(max_mb * 1e6))
+    application = make_application(service, max_bytes=int(max_mb * 1e6))
     server = Server(application, host=host, port=port)
     typer.echo(f"{bundle} answers at http://{_in_url(host)}:{server.port}/", err=True)
     with quiet_decoding():
@@ -99,7 +99,7 @@ def agent(
         host=host,
         port=port,
         threads=threads,
-        most_bytes=int(max_mb * 1e6),
+        max_bytes=int(max_mb * 1e6),
         max_pixels=max_pixels,
         interval=interval,
         telemetry_interval=telemetry_interval,

@@ -15,7 +15,7 @@ class Status(IntEnum):
 
 MEANINGS = {
     Status.DONE: "done, or there was nothing to do",
-    Status.FAILED: "it failed, or what was asked for was not reached; standard error says why",
+    Status.FAILED: "it failed, or did not reach its goal; standard error says why",
     Status.USAGE: "an option or argument is not known, missing or not allowed",
     Status.DECLINED: "`gate` does not promote, `drift` has found drift",
     Status.INTERRUPTED: "stopped by Ctrl-C, or by SIGTERM or SIGHUP where a command stops tidily",

@@ -25,6 +25,7 @@ from kdtasks.cli.options import (
     StoreOption,
 )
 from kdtasks.cli.output import interruptible, print_json, print_result
+from kdtasks.core.files import JsonObject
 
 if TYPE_CHECKING:
     from kdtasks.deploy.store.objects import Objects
@@ -66,11 +67,12 @@ def publish(
         as_folder,
         publish,
         read_folder,
-        with_card,
+        with_texts,
     )
     from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
     from kdtasks.orchestrate.project.origin import find_origin
+    from kdtasks.orchestrate.project.shipped import shipped_texts
 
     if expires is not None and not alias:
         raise StoreError("--expires is of an alias; give one with --alias")
@@ -89,8 +91,8 @@ def publish(
         if found:
             manifest = replace(manifest, provenance=found.provenance)
         about = about_bundle(folder, manifest, files)
-        card = found.card if found else None
-        with with_card(files, card) as shipped, show_progress("uploading") as progress:
+        texts = shipped_texts(files, manifest, found)
+        with with_texts(files, texts) as shipped, show_progress("uploading") as progress:
             published = publish(
                 objects, shipped, name=name, about=about, signing_key=key, progress=progress
             )
@@ -215,7 +217,7 @@ def _move(
         print_result(content, moved_line(moved), as_json=as_json)
 
 
-def _about(version: "Version") -> dict[str, Any]:
+def _about(version: "Version") -> JsonObject:
     return {"model": version.name, "version": version.number, "bytes": version.size}
 
 

@@ -1,20 +1,20 @@
 """Search for a student: measure, train the promising, show the front of accuracy and cost."""
 
 from pathlib import Path
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from kdtasks.cli.output import interruptible, json_alone, print_table
+from kdtasks.cli.output import interruptible, json_output, print_table
 from kdtasks.cli.run import run_pipeline
 from kdtasks.core.errors import SweepError
 from kdtasks.core.text import percent, quantity
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.execute import RunOptions
-from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.orchestrate.runner.lines import LineOutput
 from kdtasks.orchestrate.search.summary import FOLDER, limits_text
 from kdtasks.orchestrate.students.footprint import Footprint, Scales
-from kdtasks.orchestrate.students.places import NEEDED, make_places
+from kdtasks.orchestrate.students.projects import NEEDED, make_projects
+from kdtasks.orchestrate.students.record import StudentSearchSummary
 from kdtasks.orchestrate.students.space import Student, check_space, list_students
 from kdtasks.orchestrate.students.study import StudentSearch, run_search
 from kdtasks.orchestrate.students.summary import (
@@ -49,13 +49,13 @@ def run_students(
         typer.Exit: with status 130, it was stopped by Ctrl-C, SIGTERM or SIGHUP.
         SweepError: no student is within the limits, or another search is running.
     """
-    output = LastingOutput()
+    output = LineOutput()
     check_space(params, project)
     students, left_out = list_students(params)
-    with json_alone(as_json) as told:
+    with json_output(as_json) as emit:
         if dry_run:
             output.print("\n".join([*students, *(f"{k}: {why}" for k, why in left_out.items())]))
-            told([*students])
+            emit([*students])
             return 0
         if status := run_pipeline(project, RunOptions(NEEDED)):
             return status
@@ -65,12 +65,12 @@ def run_students(
             summary = _searched(search, left_out | broken, output)
             _print(summary, output)
             output.print(f"search: {write_page(out or project / FOLDER, summary)}")
-            told(summary)
+            emit(summary.content())
     return 0
 
 
 def _weighed(
-    project: Path, params: Params, students: dict[str, Student], output: LastingOutput
+    project: Path, params: Params, students: dict[str, Student], output: LineOutput
 ) -> tuple[StudentSearch, dict[str, str]]:
     """Keep the students that are within the limits; and why others are not."""
     prepare_process(params)
@@ -97,14 +97,14 @@ def _weighed(
         )
     sizes = [student.image_size for student in within.values()]
     own = (None, params.data.image_size, scales.image_size)
-    places = make_places(project, own, sizes, output.print)
-    return StudentSearch(project, params, within, footprints, places), broken
+    projects = make_projects(project, own, sizes, output.print)
+    return StudentSearch(project, params, within, footprints, projects), broken
 
 
 def _searched(
-    search: StudentSearch, left_out: dict[str, str], output: LastingOutput
-) -> dict[str, Any]:
-    def tell(third: str, student: Student, seed: int, trial: FrozenTrial) -> None:
+    search: StudentSearch, left_out: dict[str, str], output: LineOutput
+) -> StudentSearchSummary:
+    def print_trial(third: str, student: Student, seed: int, trial: FrozenTrial) -> None:
         ended = ending(trial)
         if trial.state is TrialState.COMPLETE:
             ended = percent(trial.value)
@@ -114,20 +114,20 @@ def _searched(
         output.print(f"{third}: {student.label}, seed {seed}: {ended}")
 
     try:
-        is_whole = run_search(search, tell, search.params.search.minutes)
+        is_whole = run_search(search, print_trial, search.params.search.minutes)
     finally:
         keep_experiments(search)
     return summarise(search, left_out, is_whole=is_whole)
 
 
-def _print(summary: dict[str, Any], output: LastingOutput) -> None:
-    columns = headings(summary["metric"])
+def _print(summary: StudentSearchSummary, output: LineOutput) -> None:
+    columns = headings(summary.metric)
     print_table(
         [list(row.values()) for row in rows(summary)],
         list(columns.values()),
         right=[text for name, text in columns.items() if name not in ("trial", "front")],
     )
-    lines = [summary["sentence"]]
-    if summary["adopt"]:
-        lines.append(f"to use it: {', '.join(summary['adopt'])}; then kdtasks run")
+    lines = [summary.sentence]
+    if summary.adopt:
+        lines.append(f"to use it: {', '.join(summary.adopt)}; then kdtasks run")
     output.print("\n".join(lines))

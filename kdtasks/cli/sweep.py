@@ -5,15 +5,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdtasks.cli.output import interruptible, json_alone, print_table
+from kdtasks.cli.output import interruptible, json_output, print_table
 from kdtasks.cli.status import Status
 from kdtasks.orchestrate.processes import stop_signals
-from kdtasks.orchestrate.runner.lines import LastingOutput
+from kdtasks.orchestrate.runner.lines import LineOutput
 from kdtasks.orchestrate.sweep.engine import LOGS, SweepEnd, execute, planned_sweep
 from kdtasks.orchestrate.sweep.page import command_line, default_folder, write_page
 from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.summary import (
+    COLUMNS,
     SweepProgress,
     headline,
     introduction,
@@ -51,14 +52,14 @@ def run_sweep(
         ProjectError: git or DVC cannot do their part.
     """
     after = f"finished points are kept: {command_line(options)}"
-    with stop_signals(), interruptible(after), json_alone(as_json) as tell:
+    with stop_signals(), interruptible(after), json_output(as_json) as emit:
         with (
             _client(project, None if dry_run else options.cluster) as client,
             planned_sweep(project, options) as plan,
         ):
             if dry_run:
-                LastingOutput().print("\n".join([*introduction(plan), *preview(plan)]))
-                tell(preview(plan))
+                LineOutput().print("\n".join([*introduction(plan), *preview(plan)]))
+                emit(preview(plan))
                 return 0
             logs = LOGS if project == Path.cwd() else project / LOGS
             if client:
@@ -71,13 +72,13 @@ def run_sweep(
                 end = execute(plan, SweepProgress(plan, logs))
             summary = summarise(plan, end)
             rows = table_rows(summary)
-            right = [heading for heading in rows[0] if heading not in ("point", "verdict")]
+            right = [heading for heading in COLUMNS if heading not in ("point", "verdict")]
             styles = [STYLES.get(row["verdict"].partition(" ")[0].strip(",;:"), "") for row in rows]
             cells = [list(row.values()) for row in rows]
-            print_table(cells, list(rows[0]), right=right, styles=styles)
+            print_table(cells, COLUMNS, right=right, styles=styles)
             page = write_page(out or default_folder(plan), plan.grid, options, summary)
-        LastingOutput().print(f"{headline(summary)}\nsweep: {page}")
-        tell(summary)
+        LineOutput().print(f"{headline(summary)}\nsweep: {page}")
+        emit(summary.content())
     return 0 if end.is_complete else Status.FAILED
 
 

@@ -1,21 +1,22 @@
 """Tune either student: run trials, show each and the best, say what to run next."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
-from kdtasks.cli.output import interruptible, json_alone, print_result, print_table
+from kdtasks.cli.output import interruptible, json_output, print_result, print_table
 from kdtasks.cli.run import run_pipeline
 from kdtasks.core.errors import TuneError
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.core.text import duration, percent, quantity
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.execute import RunOptions
-from kdtasks.orchestrate.runner.lines import LastingOutput
-from kdtasks.orchestrate.sweep.grid import value_text
+from kdtasks.orchestrate.runner.lines import LineOutput
+from kdtasks.orchestrate.sweep.grid import Settings, value_text
 from kdtasks.orchestrate.tune.experiments import TrialExperiments, experiment_name
-from kdtasks.orchestrate.tune.result import TRIED, Found, apply_found, keep_found
+from kdtasks.orchestrate.tune.record import TuneResult
+from kdtasks.orchestrate.tune.result import TRIED, apply_result, write_result
 from kdtasks.orchestrate.tune.space import settings_of, spaces
 from kdtasks.orchestrate.tune.study import BROKE, Tuning, run_trials
 from kdtasks.params import load_project_params
@@ -60,18 +61,18 @@ def run_tune(project: Path, options: TuneOptions, *, as_json: bool = False) -> i
     seed = (params.tune.seeds or params.seeds)[0] if options.seed is None else options.seed
     found_spaces = spaces(params, options.settings)
     tuning = Tuning(project, params, found_spaces, options.trials, seed)
-    with json_alone(as_json) as told:
+    with json_output(as_json) as emit:
         if status := run_pipeline(project, RunOptions(NEEDED)):
             return status
         found = _tuned(tuning, options)
-        told({**found._asdict(), "best": {k: one._asdict() for k, one in found.best.items()}})
+        emit(found.content())
     return 0
 
 
-def _tuned(tuning: Tuning, options: TuneOptions) -> Found:
-    output = LastingOutput()
+def _tuned(tuning: Tuning, options: TuneOptions) -> TuneResult:
+    output = LineOutput()
 
-    def tell(name: str, number: int, trial: FrozenTrial) -> None:
+    def print_trial(name: str, number: int, trial: FrozenTrial) -> None:
         ended = trial.user_attrs.get(BROKE)
         if trial.state is TrialState.COMPLETE:
             ended = percent(trial.value)
@@ -87,15 +88,15 @@ def _tuned(tuning: Tuning, options: TuneOptions) -> Found:
     with stop_signals(), interruptible(after):
         experiments = TrialExperiments.of(tuning)
         keep = experiments.keep if experiments else None
-        trials = run_trials(tuning, tell, keep=keep, minutes=options.minutes)
-        found = keep_found(tuning, trials)
+        trials = run_trials(tuning, print_trial, on_recorded=keep, minutes=options.minutes)
+        found = write_result(tuning, trials)
         _print(tuning, found, output, has_experiments=experiments is not None)
     return found
 
 
 def run_apply(project: Path, *, as_json: bool = False) -> int:
     """Write what was found to params.yaml and say what changed. Returns: 0."""
-    lines = apply_found(project)
+    lines = apply_result(project)
     text = "\n".join(lines or ["params.yaml holds what was found already"])
     if lines:
         text += "\nnext: kdtasks run, which trains both students with seeds that no trial had"
@@ -103,7 +104,7 @@ def run_apply(project: Path, *, as_json: bool = False) -> int:
     return 0
 
 
-def _print(tuning: Tuning, found: Found, output: LastingOutput, *, has_experiments: bool) -> None:
+def _print(tuning: Tuning, found: TuneResult, output: LineOutput, *, has_experiments: bool) -> None:
     print_table(
         [
             [name, percent(best.score), f"{best.number} of {found.trials}", _text(best.settings)]
@@ -130,7 +131,7 @@ def _print(tuning: Tuning, found: Found, output: LastingOutput, *, has_experimen
     output.print("\n".join([*lines, "      kdtasks run then compares both on the test split"]))
 
 
-def _text(settings: dict[str, Any]) -> str:
+def _text(settings: Settings) -> str:
     return ", ".join(
         f"{key.rpartition('.')[2]}={value['name'] if key == 'distill.loss' else value_text(value)}"
         for key, value in settings.items()

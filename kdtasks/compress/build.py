@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kdtasks.compress.convert import convert
-from kdtasks.compress.exported import Built
+from kdtasks.compress.exported import BuiltVariant
 from kdtasks.compress.fine_tuning import FineTuning
 from kdtasks.compress.layer_errors import LayerTrials
 from kdtasks.compress.number_formats import number_formats
@@ -24,7 +24,7 @@ def compress(
     fine_tuning: FineTuning,
     representative: np.ndarray,
     class_names: Sequence[str],
-) -> Built:
+) -> BuiltVariant:
     """Apply the passes of a variant and convert.
 
     Args:
@@ -38,7 +38,9 @@ def compress(
     parts = check_variant(variant)
     trainings, rewritings = params.passes.of(parts)
 
-    def finish(built: MultiExitModel, kept: tuple[str, ...] = params.int8.keep_float) -> Built:
+    def finish(
+        built: MultiExitModel, kept: tuple[str, ...] = params.int8.keep_float
+    ) -> BuiltVariant:
         settings = params.int8.model_copy(update={"keep_float": kept})
         converted = content = convert(
             built,
@@ -51,7 +53,7 @@ def compress(
             content = rewriting.rewrite(content)
         content = number_formats[parts.number_format]().optimize(content)
         shipped = with_longest_manifest(content, class_names)
-        return Built(content, converted, shipped, built, settings.keep_float)
+        return BuiltVariant(content, converted, shipped, built, settings.keep_float)
 
     if rewritings and trainings and not any(training.rebuilds for training in trainings):
         finish(model)  # what cannot be rewritten is refused before it trains

@@ -174,9 +174,9 @@ def _check_types(content: bytes, expected: str, *, image: str) -> None:
     """Look at every tensor of every signature: the converter leaves some float without a word."""
     for signature, tensors in signature_types(content).items():
         for tensor, found in tensors.items():
-            wanted = image if tensor == "image" else expected
-            if found != wanted:
+            target = image if tensor == "image" else expected
+            if found != target:
                 raise ExportError(
                     f"tensor {tensor!r} of {signature} was converted to {found}, expected "
-                    f"{wanted}; the network has an operation that this number format does not know"
+                    f"{target}; the network has an operation that this number format does not know"
                 )

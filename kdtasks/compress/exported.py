@@ -15,7 +15,7 @@ from kdtasks.core.records import LabelsFrom
 from kdtasks.core.records.compress import Compressed, Parity
 from kdtasks.core.records.training import ExitScores
 from kdtasks.edge.segments import Segments
-from kdtasks.evaluate.parity import ParityTally
+from kdtasks.evaluate.parity import ParityAccumulator
 from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.tasks.confusion import ExitConfusions
@@ -27,7 +27,7 @@ _PART = 2**24
 FEWEST_IMAGES = 100
 
 
-class Built(NamedTuple):
+class BuiltVariant(NamedTuple):
     """A variant that was built.
 
     Attributes:
@@ -45,9 +45,9 @@ class Built(NamedTuple):
     kept: tuple[str, ...] = ()
 
 
-def describe(
+def describe_variant(
     variant: str,
-    built: Built,
+    built: BuiltVariant,
     *,
     base_seed: int,
     validation: tuple[Any, Any],
@@ -119,18 +119,18 @@ def checked_kernels(content: bytes, model: MultiExitModel) -> Kernels:
 def validate_export(
     content: bytes, images: Any, labels: Any, *, ignore_label: int | None = None
 ) -> ExitScores:
-    """Try a file on labelled images; arguments are those of `describe`."""
+    """Try a file on labelled images; arguments are those of `describe_variant`."""
     segments = Segments(content)
-    tally = ExitConfusions(segments.num_classes, ignore_label=ignore_label)
+    confusions = ExitConfusions(segments.num_classes, ignore_label=ignore_label)
     for rows in _parts(segments, len(images)):
         answers = segments.logits_of(images[rows]).argmax(axis=-1)
-        tally.add(np.moveaxis(answers, 1, 0), labels[rows])
-    return tally.scores()
+        confusions.add(np.moveaxis(answers, 1, 0), labels[rows])
+    return confusions.scores()
 
 
 def measure_parity(
     variant: str,
-    built: Built,
+    built: BuiltVariant,
     images: Any,
     groups: Any,
     *,
@@ -153,11 +153,15 @@ def measure_parity(
     first = seen_rows if len(images) - seen_rows >= FEWEST_IMAGES else 0
     images, groups = images[first:], groups[first:]
     number_format = number_formats[check_variant(variant).number_format]
-    segments, predictor, tally = Segments(built.content), ForwardPass(built.model), ParityTally()
+    segments, predictor, parity = (
+        Segments(built.content),
+        ForwardPass(built.model),
+        ParityAccumulator(),
+    )
     for rows in _parts(segments, len(images)):
         expected = np.stack(predictor.logits(images[rows]), axis=1)
-        tally.add(segments.logits_of(images[rows]), expected)
-    return tally.result(
+        parity.add(segments.logits_of(images[rows]), expected)
+    return parity.result(
         groups,
         tolerance=number_format.tolerance,
         set_ranges=number_format.needs_images and not first,

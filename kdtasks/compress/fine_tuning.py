@@ -13,7 +13,7 @@ from kdtasks.data.labels import TrainingSet
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams, final_values
-from kdtasks.learn.objectives.objective import Objective, label_loss_of
+from kdtasks.learn.objectives.objective import Objective, make_label_loss
 from kdtasks.learn.training.checkpoint import Checkpoint, files_hash
 from kdtasks.learn.training.examples import Examples
 from kdtasks.learn.training.loop import TrainingSchedule, train
@@ -99,7 +99,7 @@ def fine_tuning_of(
         validation=(dataset.images("validation"), dataset.labels("validation")),
         objective=DistillationObjective(
             final_values(distill),
-            label_loss_of(setup.train.loss, dataset, training, balance=setup.train.class_balance),
+            make_label_loss(setup.train.loss, dataset, training, balance=setup.train.class_balance),
         ),
         schedule=replace(schedule, class_names=dataset.class_names),
         checkpoints=checkpoints,

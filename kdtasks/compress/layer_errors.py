@@ -75,8 +75,8 @@ def tensor_errors(calibrated: bytes, content: bytes, images: np.ndarray) -> list
         for tensor in graph.tensors
         if tensor.dtype == "int8" and tensor.buffer is None
     }
-    makers = _makers(whole.graphs)
-    sums = {key: _Sums() for key in makers if key in quantised}
+    producers = _producers(whole.graphs)
+    sums = {key: _Sums() for key in producers if key in quantised}
     for image in images:
         expected, found = whole.run(image), rounded.run(image)
         for key, total in sums.items():
@@ -89,9 +89,9 @@ def tensor_errors(calibrated: bytes, content: bytes, images: np.ndarray) -> list
     }
     errors = [
         TensorError(
-            layer=makers[key][0],
+            layer=producers[key][0],
             tensor="/".join(key),
-            operator=makers[key][1],
+            operator=producers[key][1],
             range=(float(total.low), float(total.high)),
             int8_range=_held(quantised[key]),
             clipped=round(total.clipped / total.values, 9),
@@ -104,7 +104,7 @@ def tensor_errors(calibrated: bytes, content: bytes, images: np.ndarray) -> list
     return sorted(errors, key=lambda it: math.inf if it.snr is None else it.snr)
 
 
-def _makers(graphs: dict[str, Graph]) -> dict[tuple[str, str], tuple[str, str]]:
+def _producers(graphs: dict[str, Graph]) -> dict[tuple[str, str], tuple[str, str]]:
     """Signature and name of every computed tensor to its layer and operator."""
     return {
         (name, graph.tensors[operator.outputs[0]].name): (

@@ -39,7 +39,7 @@ def check_variant(name: str) -> Variant:
 
 
 def _problems(parts: list[str], number_format: str) -> Iterator[str]:
-    """What is wrong with a variant; only the first is to be asked for."""
+    """What is wrong with a variant; callers read only the first."""
     known, formats = pass_names(), number_formats.names()
     for part in parts:
         if part not in known:

@@ -8,6 +8,7 @@ that only reads them stays quick.
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,12 +16,14 @@ from importlib import import_module
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from kdtasks.core.errors import ComputeDeviceError
+from kdtasks.core.errors import ComputeDeviceError, MissingPackageError
 from kdtasks.core.events import span
 from kdtasks.core.reproducibility import DEVICE, pin_process
 from kdtasks.core.stderr import held_stderr
 
 __all__ = ["Tensor", "clustering", "keras", "keras_3", "pruning", "quantisation", "tf"]
+
+_NO_TENSORFLOW = (3, 14)  # as pyproject.toml has it
 
 
 def seed_everything(seed: int) -> None:
@@ -57,7 +60,10 @@ def _loaded() -> dict[str, ModuleType]:
     # TF_CPP_MIN_LOG_LEVEL; at its first look for devices, that it cannot call a driver which is
     # not there, even where CUDA_VISIBLE_DEVICES hides them.
     with span("imports"), held_stderr(), _uncollected():
-        modules = {name: import_module(name) for name in ("tensorflow", "tf_keras")}
+        try:
+            modules = {name: import_module(name) for name in ("tensorflow", "tf_keras")}
+        except ModuleNotFoundError as error:
+            raise _missing(error.name or "tensorflow") from None
         # Once: TensorFlow keeps what it has found, and says nothing more of it.
         modules["tensorflow"].config.list_physical_devices()
     if _gpus(modules["tensorflow"]):  # else it rounds what it multiplies to 10 bits, unasked
@@ -70,6 +76,18 @@ def _loaded() -> dict[str, ModuleType]:
     # Layers with random numbers keep them in variables, which training resets at every epoch.
     modules["tf_keras"].backend.experimental.enable_tf_random_generator()
     return modules
+
+
+def _missing(module: str) -> MissingPackageError:
+    newest, here = (".".join(map(str, it[:2])) for it in (_NO_TENSORFLOW, sys.version_info))
+    if sys.version_info >= _NO_TENSORFLOW:
+        return MissingPackageError(
+            f"this needs TensorFlow, which there is for Pythons before {newest}, and this is "
+            f"{here}; train with an earlier one, devices may keep theirs"
+        )
+    return MissingPackageError(
+        f"module {module} is missing; this needs pip install 'kdtasks[pipeline]'"
+    )
 
 
 def _gpus(tensorflow: ModuleType) -> list[Any]:

@@ -194,8 +194,8 @@ def _files_of(name: str, root: Path) -> Iterator[Path]:
         return
     home = home_of(root) if parts[0] == _PACKAGES[0] else root
     for count in range(1, len(parts) + 1):
-        place = f"{home}/{'/'.join(parts[:count])}"
-        files = (f"{place}/__init__.py", f"{place}.py")  # pathlib's would take half of the time
+        base = f"{home}/{'/'.join(parts[:count])}"
+        files = (f"{base}/__init__.py", f"{base}.py")  # pathlib's would take half of the time
         yield from [Path(file) for file in files if os.path.isfile(file)][:1]  # noqa: PTH113
 
 

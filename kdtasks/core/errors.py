@@ -11,10 +11,14 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
-def shortened(text: str, most: int = 400) -> str:
+def shortened(text: str, max_length: int = 400) -> str:
     """Put a text on one line, with both ends of a long one: many libraries name the cause last."""
     line = " ".join(text.split())
-    return line if len(line) <= most else f"{line[: most // 2]} … {line[-(most // 2) :]}"
+    return (
+        line
+        if len(line) <= max_length
+        else f"{line[: max_length // 2]} … {line[-(max_length // 2) :]}"
+    )
 
 
 class KdTasksError(Exception):
@@ -52,6 +56,10 @@ class ComputeDeviceError(KdTasksError):
     """The device that training was to run on is not there."""
 
 
+class MissingPackageError(KdTasksError):
+    """A package that is needed here is not installed."""
+
+
 class DatasetError(KdTasksError):
     """The source images, labels or masks cannot be used as they are."""
 
@@ -77,7 +85,7 @@ class CompressionError(Refused):
 
 
 class ExportError(KdTasksError):
-    """A model cannot be converted, or the converted file is not what was asked for."""
+    """A model cannot be converted, or the converted file is not as requested."""
 
 
 class BundleError(KdTasksError):
@@ -97,7 +105,7 @@ class StageError(KdTasksError):
 
 
 class TuneError(KdTasksError):
-    """Settings cannot be tuned as asked for, or nothing was found that could be applied."""
+    """Settings cannot be tuned as requested, or nothing was found that could be applied."""
 
 
 class SweepError(KdTasksError):

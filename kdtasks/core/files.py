@@ -13,6 +13,7 @@ from typing import Any
 
 from kdtasks.core.errors import StoreError, shortened
 
+JsonObject = dict[str, Any]  # of which a reader knows no more than that it is JSON's
 CHUNK_BYTES = 1 << 20
 PARTIAL = ".partial"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -117,21 +118,21 @@ def disk_problem(error: OSError, where: Path | None = None) -> str:
         error: what Python raised.
         where: the file or folder, where the error names none.
     """
-    place = shortened(str(error.filename or where or "a file"), most=120)
+    name = shortened(str(error.filename or where or "a file"), max_length=120)
     if error.errno in _FULL:
         return "the disk is full; make room and run the same command again, it resumes"
     if error.errno in _FORBIDDEN:
         return (
-            f"{place} may not be written or read ({error.strerror}); change its owner or its mode, "
+            f"{name} may not be written or read ({error.strerror}); change its owner or its mode, "
             "or use another folder"
         )
     if error.errno == errno.ENAMETOOLONG:
-        return f"{place} has a name that is too long for this disk; shorten it"
+        return f"{name} has a name that is too long for this disk; shorten it"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "too many files are open; raise the limit (`ulimit -n 4096`) and run it again"
     if error.errno == errno.ENOENT:
-        return f"{place} is not there; what writes it comes first, or the path is wrong"
-    return f"{place}: {error.strerror or shortened(str(error))}"
+        return f"{name} does not exist; what writes it comes first, or the path is wrong"
+    return f"{name}: {error.strerror or shortened(str(error))}"
 
 
 @contextmanager

@@ -4,6 +4,6 @@
 ROUNDING = 1e-9
 
 
-def is_within(value: float, most: float | None) -> bool:
+def is_within(value: float, limit: float | None) -> bool:
     """Whether a metric keeps its limit; None limits nothing."""
-    return most is None or value <= most + ROUNDING
+    return limit is None or value <= limit + ROUNDING

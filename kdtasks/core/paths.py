@@ -8,15 +8,15 @@ PIPELINE = "dvc.yaml"
 LOCK = "dvc.lock"
 
 
-class Below:
-    """A place below a project's root."""
+class _Path:
+    """A path below a project's root."""
 
-    def __init__(self, place: str) -> None:
-        """Name the place, with forward slashes."""
-        self._place = place
+    def __init__(self, path: str) -> None:
+        """Name the path, with forward slashes."""
+        self._path = path
 
     def __get__(self, paths: "ProjectPaths", owner: type) -> Path:
-        return paths.root / self._place
+        return paths.root / self._path
 
 
 @dataclass(frozen=True)
@@ -29,40 +29,40 @@ class ProjectPaths:
 
     root: Path = Path()
 
-    params = Below(PARAMS)  # all settings
-    pipeline = Below(PIPELINE)  # the stages, their dependencies and outputs
-    lock = Below(LOCK)  # hashes of what ran last
-    code = Below("data/code")  # folder of the lists of code that each stage runs
-    prepared = Below("data/prepared")  # folder of the prepared dataset
-    dataset = Below("data/prepared/dataset.json")  # description of the prepared dataset
-    findings = Below("data/findings")  # folder of what all images that were read look like
-    slices = Below("data/slices.json")  # which slice each test image belongs to, if any
-    unlabelled = Below("data/unlabelled")  # folder of images that bear no label
-    teacher_images = Below("data/teacher-images")  # images in the teacher's own size, if any
-    labelled = Below("data/labelled.npy")  # rows of the training split whose labels students see
-    targets = Below("data/targets")  # folder of what students are taught
-    unsure = Below("plots/unsure.npz")  # images without a label that the teacher is least sure of
-    teacher = Below("models/teacher")  # folder of the teacher
-    published = Below("models/published")  # the bundle that the report compares with, if any
-    compared = Below("plots/compare.npz")  # answers of teacher and students that the page shows
-    label_errors = Below("metrics/label_errors.json")  # labels that are probably wrong
-    suspected = Below("plots/label_errors.npz")  # the images that bear them
-    report = Below("report")  # folder of the report
-    page = Below("report/index.html")  # the report to look at
-    card = Below("report/card.md")  # the model card, which goes with a bundle
-    selection = Below("report/selection.json")  # the variant to ship, and why
-    statistics = Below("report/statistics.json")  # the numbers behind the page
-    summary = Below("report/summary.json")  # the numbers that experiments are compared by
-    data_page = Below("report/data.html")  # the page of the data, from before anyone trains
-    contact_sheet = Below("report/augmentation.png")  # training images and augmented views
-    trial = Below("report/search.json")  # what `kdtasks search` measured in this experiment
-    tuned = Below("report/tune.json")  # what a trial of `kdtasks tune` reached in this experiment
-    state = Below(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
-    logs = Below(".kdtasks/logs")  # folder of what stages print
-    decoded = Below(".kdtasks/decoded")  # images that `prepare` has decoded once
-    sweep = Below(".kdtasks/sweep")  # folder of a sweep's clones, logs and results
-    students = Below(".kdtasks/students")  # folder of the trials of `kdtasks search` for a student
-    tune = Below(".kdtasks/tune")  # folder of the trials of `kdtasks tune`, and of what they found
+    params = _Path(PARAMS)  # all settings
+    pipeline = _Path(PIPELINE)  # the stages, their dependencies and outputs
+    lock = _Path(LOCK)  # hashes of what ran last
+    code = _Path("data/code")  # folder of the lists of code that each stage runs
+    prepared = _Path("data/prepared")  # folder of the prepared dataset
+    dataset = _Path("data/prepared/dataset.json")  # description of the prepared dataset
+    findings = _Path("data/findings")  # folder of what all images that were read look like
+    slices = _Path("data/slices.json")  # which slice each test image belongs to, if any
+    unlabelled = _Path("data/unlabelled")  # folder of images that bear no label
+    teacher_images = _Path("data/teacher-images")  # images in the teacher's own size, if any
+    labelled = _Path("data/labelled.npy")  # rows of the training split whose labels students see
+    targets = _Path("data/targets")  # folder of what students are taught
+    unsure = _Path("plots/unsure.npz")  # images without a label that the teacher is least sure of
+    teacher = _Path("models/teacher")  # folder of the teacher
+    published = _Path("models/published")  # the bundle that the report compares with, if any
+    compared = _Path("plots/compare.npz")  # answers of teacher and students that the page shows
+    label_errors = _Path("metrics/label_errors.json")  # labels that are probably wrong
+    suspected = _Path("plots/label_errors.npz")  # the images that bear them
+    report = _Path("report")  # folder of the report
+    page = _Path("report/index.html")  # the report to look at
+    card = _Path("report/card.md")  # the model card, which goes with a bundle
+    selection = _Path("report/selection.json")  # the variant to ship, and why
+    statistics = _Path("report/statistics.json")  # the numbers behind the page
+    summary = _Path("report/summary.json")  # the numbers that experiments are compared by
+    data_page = _Path("report/data.html")  # the page of the data, from before anyone trains
+    contact_sheet = _Path("report/augmentation.png")  # training images and augmented views
+    trial = _Path("report/search.json")  # what `kdtasks search` measured in this experiment
+    tuned = _Path("report/tune.json")  # what a trial of `kdtasks tune` reached in this experiment
+    state = _Path(".kdtasks")  # neither inputs nor outputs: git and DVC ignore it
+    logs = _Path(".kdtasks/logs")  # folder of what stages print
+    decoded = _Path(".kdtasks/decoded")  # images that `prepare` has decoded once
+    sweep = _Path(".kdtasks/sweep")  # folder of a sweep's clones, logs and results
+    students = _Path(".kdtasks/students")  # folder of the trials of `kdtasks search` for a student
+    tune = _Path(".kdtasks/tune")  # folder of the trials of `kdtasks tune`, and of what they found
 
     def model(self, stage: str, key: int | str | None = None) -> Path:
         """Folder of the network that a stage wrote.

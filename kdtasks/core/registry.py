@@ -146,10 +146,10 @@ class Registry(Generic[T]):
         finally:
             self._is_importing = False
         # Modules that were imported earlier, by others, stand where they belong all the same.
-        self._items = dict(sorted(self._items.items(), key=lambda entry: self._place(entry[1])))
+        self._items = dict(sorted(self._items.items(), key=lambda entry: self._sort_key(entry[1])))
         self._is_complete = True
 
-    def _place(self, item: type[T]) -> tuple[bool, str]:
+    def _sort_key(self, item: type[T]) -> tuple[bool, str]:
         is_own = f"{item.__module__}.".startswith(f"{self._package}.")
         return not is_own, item.__module__
 

@@ -47,7 +47,9 @@ def count_of(fraction: float, total: int) -> int:
 class Section(BaseModel):
     """A frozen params section: unknown keys are refused, types are not guessed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        defer_build=True, extra="forbid", frozen=True, strict=True, allow_inf_nan=False
+    )
 
 
 class RuntimeParams(Section):

@@ -36,13 +36,13 @@ def held_stderr(
         stderr = os.dup(2)
         os.dup2(kept.fileno(), 2)
 
-        def told() -> str:
+        def captured() -> str:
             kept.seek(0)
             return kept.read().decode(errors="replace")
 
         has_failed = True
         try:
-            yield told
+            yield captured
             has_failed = False
         except KdTasksError:  # it tells what there is to tell
             has_failed = False
@@ -51,7 +51,7 @@ def held_stderr(
             _flush()
             os.dup2(stderr, 2)
             os.close(stderr)
-            lines = [line for line in told().splitlines(True) if has_failed or passes(line)]
+            lines = [line for line in captured().splitlines(True) if has_failed or passes(line)]
             os.write(2, "".join(lines).encode())
 
 

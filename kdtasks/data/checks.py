@@ -11,7 +11,7 @@ import numpy as np
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Duplicate, Problem
 from kdtasks.core.text import quantity
-from kdtasks.data.groups import join_groups, join_pairs, lowest_places
+from kdtasks.data.groups import join_groups, join_pairs, lowest_positions
 from kdtasks.data.margins import is_plain, without_margins
 from kdtasks.data.near_copies import near_copies
 from kdtasks.data.prepared import SPLITS
@@ -160,12 +160,16 @@ def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
     pairs = near_copies(images) if near else np.empty((0, 2), np.int64)
     if len(pairs):
         groups = join_pairs(groups, pairs)
-    places = dataset.places
-    if places is not None:  # now, since what is excluded later has a say as well
+    positions = dataset.split_positions
+    if positions is not None:  # now, since what is excluded later has a say as well
         members = np.unique(groups, return_inverse=True)[1]
-        places = lowest_places(places, members)[members]
+        positions = lowest_positions(positions, members)[members]
     return replace(
-        dataset, duplicates=tuple(duplicates), groups=groups, places=places, copies=pairs
+        dataset,
+        duplicates=tuple(duplicates),
+        groups=groups,
+        split_positions=positions,
+        copies=pairs,
     )
 
 

@@ -50,7 +50,7 @@ def refuse_look_alikes(names: Iterable[str]) -> None:
             )
 
 
-def wanted_classes(classes: ClassOrder, folder: Path) -> tuple[str, ...] | None:
+def configured_classes(classes: ClassOrder, folder: Path) -> tuple[str, ...] | None:
     """Give the class names that params ask for, in order; None where they leave it to the data.
 
     A file has a line for each name; or JSON: a list, or names by index or the reverse.
@@ -75,15 +75,15 @@ def wanted_classes(classes: ClassOrder, folder: Path) -> tuple[str, ...] | None:
     return tuple(filter(None, map(class_name, names)))
 
 
-def in_order(found: Collection[str], wanted: Iterable[str] | None) -> tuple[str, ...]:
-    """Put class names in order: by name, or as in `wanted`, those that are there.
+def order_classes(found: Collection[str], order: Iterable[str] | None) -> tuple[str, ...]:
+    """Put class names in order: by name, or as in `order`, those that are there.
 
     Args:
         found: class names, each once.
-        wanted: as of `wanted_classes`; names that are only found are left out.
+        order: as of `configured_classes`; names that are only found are left out.
     """
-    if wanted is not None:
-        return tuple(name for name in wanted if name in found)
+    if order is not None:
+        return tuple(name for name in order if name in found)
     return tuple(sorted(found))
 
 

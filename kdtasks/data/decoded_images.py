@@ -19,7 +19,7 @@ import numpy as np
 from kdtasks.core.code import listing
 from kdtasks.core.files import partial_beside
 from kdtasks.edge import decoder
-from kdtasks.edge.decoder import Decoded
+from kdtasks.edge.decoder import DecodedImage
 
 MOST_BYTES = 4_000_000_000
 _DIGEST = 16
@@ -30,18 +30,18 @@ _HEAD = struct.Struct("<5I?")
 class DecodedImages:
     """A folder of decoded images; safe in several threads and processes at once."""
 
-    def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path, max_bytes: int = MOST_BYTES) -> None:
         """Remove what was used longest ago, down to half of what may be held.
 
         Args:
             folder: is made when the first image is put.
-            most_bytes: that its files may have.
+            max_bytes: that its files may have.
         """
         self._folder = folder
-        self._room = most_bytes - _trim(folder, most_bytes // 2)
+        self._room = max_bytes - _trim(folder, max_bytes // 2)
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> Decoded | None:
+    def get(self, key: str) -> DecodedImage | None:
         """Give what was put under a key; None where nothing was, or it is damaged."""
         path = self._path(key)
         try:
@@ -55,9 +55,9 @@ class DecodedImages:
             return None
         *shape, height, width, animated = _HEAD.unpack_from(body)
         pixels = np.frombuffer(body, np.uint8, offset=_HEAD.size).reshape(shape)
-        return Decoded(pixels, (height, width), animated)
+        return DecodedImage(pixels, (height, width), animated)
 
-    def put(self, key: str, image: Decoded) -> None:
+    def put(self, key: str, image: DecodedImage) -> None:
         """Keep an image, if there is room for it."""
         head = _HEAD.pack(*image.pixels.shape, *image.size, image.animated)
         body = head + image.pixels.tobytes()
@@ -102,11 +102,11 @@ def _decoder_version() -> tuple[str, ...]:
     return code, PIL.__version__, *codecs
 
 
-def _trim(folder: Path, most_bytes: int) -> int:
+def _trim(folder: Path, max_bytes: int) -> int:
     """Remove the files of a folder that were used longest ago; gives the bytes of the others."""
     kept = 0
     for stat, path in sorted(_files(folder), key=lambda file: -file[0].st_mtime_ns):
-        if kept + stat.st_size > most_bytes:
+        if kept + stat.st_size > max_bytes:
             with suppress(OSError):
                 path.unlink()
         else:

@@ -22,7 +22,7 @@ from kdtasks.core.records.findings import (
     Shown,
 )
 from kdtasks.data.checks import same_images, shared_rows
-from kdtasks.data.odd_images import Levels, Odd, levels_of, odd_images, odd_sizes
+from kdtasks.data.outliers import Levels, Outlier, image_outliers, levels_of, size_outliers
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.edge.images import resize_mask
 from kdtasks.tasks.registry import task_of
@@ -52,7 +52,7 @@ class DataOverview(NamedTuple):
 
 
 def overview_of(dataset: RawDataset) -> DataOverview:
-    """Find what a person should see of a dataset, as of `marked_dataset`."""
+    """Find what a person should see of a dataset, as of `read_grouped_dataset`."""
     examiner = _Examiner(dataset)
     findings = Findings(
         files=len(dataset.headers),
@@ -61,7 +61,7 @@ def overview_of(dataset: RawDataset) -> DataOverview:
         sizes=_sizes(dataset),
         brightness=_brightness(examiner.levels),
         samples=examiner.samples(),
-        odd=examiner.odd(),
+        outliers=examiner.outliers(),
         copies=examiner.copies(),
         masks=_masks(dataset, examiner.sources) if examiner.per_pixel else None,
     )
@@ -143,19 +143,19 @@ class _Examiner:
             found["without a label"] = tuple(self._shown(int(row)) for row in steps)
         return found
 
-    def odd(self) -> dict[Oddity, Listed]:
+    def outliers(self) -> dict[Oddity, Listed]:
         """Images that stand out, by what is odd."""
         dataset = self._dataset
         classes = np.zeros(len(dataset), int) if self.per_pixel else dataset.labels
         found: dict[Oddity, Listed] = {
-            kind: self._listed(odd, range(len(dataset)))
-            for kind, odd in odd_images(dataset.images, classes, self.levels).items()
+            kind: self._listed(outliers, range(len(dataset)))
+            for kind, outliers in image_outliers(dataset.images, classes, self.levels).items()
         }
         first = {name: row for row, name in reversed(list(enumerate(self.sources)))}
         there = [name for name in dataset.headers if name in first]
         # masks are cut, so that images of any size may be as they are
-        wanted = (1, 1) if self.per_pixel else dataset.images.shape[1:3]
-        sizes = odd_sizes([dataset.headers[name] for name in there], (wanted[0], wanted[1]))
+        size = (1, 1) if self.per_pixel else dataset.images.shape[1:3]
+        sizes = size_outliers([dataset.headers[name] for name in there], (size[0], size[1]))
         found["size"] = self._listed(sizes, [first[name] for name in there])
         return found
 
@@ -164,9 +164,9 @@ class _Examiner:
         dataset = self._dataset
         first = same_images(dataset)
         equal = [
-            (rows[place], rows[place + 1])
+            (rows[index], rows[index + 1])
             for rows in shared_rows(first)
-            for place in range(len(rows) - 1)
+            for index in range(len(rows) - 1)
         ]
         near = [] if dataset.copies is None else dataset.copies.tolist()
         pairs = dict.fromkeys(
@@ -210,9 +210,9 @@ class _Examiner:
             best.setdefault(self.sources[row], row)
         return list(best.values())
 
-    def _listed(self, odd: Sequence[Odd], rows: Sequence[int]) -> Listed:
-        shown = tuple(self._shown(rows[one.place], one.note) for one in odd[:_MOST_ODD])
-        return Listed(total=len(odd), shown=shown)
+    def _listed(self, outliers: Sequence[Outlier], rows: Sequence[int]) -> Listed:
+        shown = tuple(self._shown(rows[one.row], one.note) for one in outliers[:_MOST_ODD])
+        return Listed(total=len(outliers), shown=shown)
 
     def _shown(self, row: int, note: str = "") -> Shown:
         dataset = self._dataset

@@ -61,7 +61,7 @@ def refuse_broken_links(folders: Iterable[Path]) -> None:
 
 def broken(link: Path) -> str:
     """Say what is wrong with a link that leads nowhere."""
-    return f"a link to {link.readlink()}, which is not there; mount its disk, or remove the link"
+    return f"a link to {link.readlink()}, which does not exist; mount its disk, or remove the link"
 
 
 def is_broken(path: Path) -> bool:
@@ -103,6 +103,6 @@ def require_folder(folder: Path, purpose: str, *, key: str = "data.path") -> Pat
         if folder.is_file():
             found = "is a file"
         elif folder.is_symlink():
-            found = f"is a link to {folder.readlink()}, which is not there"
+            found = f"is a link to {folder.readlink()}, which does not exist"
         raise DatasetError(f"{folder} {found}, {purpose} was expected; correct {key}")
     return folder

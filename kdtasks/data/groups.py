@@ -28,14 +28,17 @@ def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None
         return [None] * len(names)
     found = [group_named(name, group_by) for name in names]
     if isinstance(group_by, int):
-        lacks, cure = f"lie in fewer than {quantity(group_by, 'folder')}", "give a smaller number"
+        is_unseen, cure = (
+            f"lie in fewer than {quantity(group_by, 'folder')}",
+            "give a smaller number",
+        )
     else:
-        lacks = f"do not match {group_by!r}"
+        is_unseen = f"do not match {group_by!r}"
         cure = "fix the pattern, or let it match all, as `scene\\d+|^(?!.*scene\\d).*` does"
     without = [name for name, group in zip(names, found, strict=True) if group is None]
     if without:
         raise DatasetError(
-            f"data.group_by: {len(without)} of {len(names)} names {lacks}, such as "
+            f"data.group_by: {len(without)} of {len(names)} names {is_unseen}, such as "
             f"{without[0]!r}; {cure}"
         )
     return found
@@ -90,22 +93,22 @@ def _connected(links: np.ndarray, nodes: int) -> np.ndarray:
     return component.astype(np.int64)
 
 
-def place_of(content: bytes, seed: int) -> float:
+def split_position(content: bytes, seed: int) -> float:
     """Hash a content to its place on the line from 0 to 1 that a stable split divides."""
     salt = seed.to_bytes(16, "little")
     digest = hashlib.blake2b(content, digest_size=8, salt=salt).digest()
     return int.from_bytes(digest, "big") / 2.0**64
 
 
-def lowest_places(places: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def lowest_positions(positions: np.ndarray, groups: np.ndarray) -> np.ndarray:
     """Find the lowest place of every group: float64 [groups].
 
     Args:
-        places: float [N].
+        positions: float [N].
         groups: int [N], the group of each row, 0 … groups − 1.
     """
     lowest = np.ones(groups.max(initial=-1) + 1)
-    np.minimum.at(lowest, groups, places)
+    np.minimum.at(lowest, groups, positions)
     return lowest
 
 

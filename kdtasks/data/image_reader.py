@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.data.decoded_images import DecodedImages, key_of
-from kdtasks.edge.decoder import MAX_PIXELS, Content, Decoded, Decoder, File, Header, Size
+from kdtasks.edge.decoder import MAX_PIXELS, Content, DecodedImage, Decoder, File, Header, Size
 from kdtasks.edge.pixel_budget import PixelBudget
 
 # A file of more bytes is decoded from the disk, and not kept.
@@ -63,7 +63,7 @@ class ImageReader(Decoder):
         *,
         image_size: Size | None = None,
         channels: int | None = None,
-    ) -> Decoded:
+    ) -> DecodedImage:
         """As of `Decoder`; the pixels may be read-only."""
         if not isinstance(file, Path):
             return super().read(file, image_size=image_size, channels=channels)

@@ -8,7 +8,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Dataset
 from kdtasks.core.text import quantity
 from kdtasks.data.findings import DataOverview, overview_of
-from kdtasks.data.prepare import describe, marked_dataset, usable_dataset
+from kdtasks.data.prepare import describe, keep_usable, read_grouped_dataset
 from kdtasks.data.proposal import Proposal
 from kdtasks.data.settings import DataParams
 from kdtasks.data.split import split_dataset
@@ -43,7 +43,7 @@ class Inspection(NamedTuple):
 
 def inspection_params(proposal: Proposal) -> DataParams:
     """Read what was proposed in sizes to look at, with everything else at its default."""
-    source, folder = proposal.in_place()
+    source, folder = proposal.with_links_resolved()
     size = MASK_LOOK_SIZE if task_of(source.task).per_pixel else LOOK_SIZE
     content = {"source": source, "path": str(folder), "image_size": size, "channels": 3}
     if proposal.unlabelled:
@@ -58,7 +58,7 @@ def inspect_data(params: DataParams) -> Inspection:
         DatasetError: it cannot be read at all, or holds no image that can be.
     """
     patient = params.model_copy(update={"on_bad": "skip"})
-    marked = marked_dataset(patient)
+    marked = read_grouped_dataset(patient)
     if not len(marked):
         bad = marked.problems[:1]
         example = f", such as {bad[0].path}: {bad[0].problem}" if bad else ""
@@ -68,7 +68,7 @@ def inspect_data(params: DataParams) -> Inspection:
         )
     refused = None
     try:
-        dataset = usable_dataset(marked, patient)
+        dataset = keep_usable(marked, patient)
         split = split_dataset(dataset, params.split, seed=params.seed)
     except DatasetError as error:
         refused, dataset = str(error), marked

@@ -32,8 +32,8 @@ class TrainingSet:
         ignore_label: the label that no loss counts: `no_label` where there is one that students do
             not see, else the dataset's own, if it has any.
         weights: float32 [N], how much each label counts; None where all do alike.
-        answered: whether a teacher's answers stand in the place of labels.
-        seen: the images as the teacher sees them, by rows; None where it sees `images`.
+        is_teacher_labelled: whether a teacher's answers stand in the place of labels.
+        teacher_inputs: the images as the teacher sees them, by rows; None where it sees `images`.
     """
 
     images: Any
@@ -42,14 +42,14 @@ class TrainingSet:
     no_label: int
     ignore_label: int | None
     weights: np.ndarray | None = None
-    answered: bool = False
-    seen: Any = None
+    is_teacher_labelled: bool = False
+    teacher_inputs: Any = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     @cached_property
-    def hides(self) -> bool:
+    def has_hidden_labels(self) -> bool:
         """Whether there are images whose label students do not see."""
         return len(self.labelled) < len(self.images)
 
@@ -82,8 +82,10 @@ def training_set(
         shown[labelled] = labelled
         hiding = rows_or_blank(labels, shown, dataset.no_label)
         labels = hiding if labels.ndim > 1 else np.asarray(hiding)
-    answered = "train" in dataset.answered
-    return TrainingSet(images, labels, labelled, dataset.no_label, ignore_label, weights, answered)
+    is_teacher_labelled = "train" in dataset.teacher_labelled
+    return TrainingSet(
+        images, labels, labelled, dataset.no_label, ignore_label, weights, is_teacher_labelled
+    )
 
 
 def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed: int) -> np.ndarray:
@@ -103,7 +105,7 @@ def choose_labelled(dataset: PreparedDataset, train_labels: int | None, *, seed:
         DatasetError: fewer than the classes, or more than there are.
     """
     labels, owners = dataset.labels("train"), _owners(dataset, dataset.names("train"))
-    if train_labels == 0 or "train" in dataset.answered:
+    if train_labels == 0 or "train" in dataset.teacher_labelled:
         return np.empty(0, np.int64)
     if train_labels is None:
         return np.arange(len(labels))
@@ -138,10 +140,11 @@ def count_labels(
     """
     owners = {split: _owners(dataset, dataset.names(split)) for split in SPLITS}
     numbers = {
-        split: 0 if split in dataset.answered else len(np.unique(owners[split])) for split in SPLITS
+        split: 0 if split in dataset.teacher_labelled else len(np.unique(owners[split]))
+        for split in SPLITS
     }
     without = len(np.unique(_owners(dataset, unlabelled)))
-    if "train" in dataset.answered:
+    if "train" in dataset.teacher_labelled:
         without += len(np.unique(owners["train"]))
     train = len(np.unique(owners["train"][labelled]))
     counts = task_of(dataset.task).label_counts(

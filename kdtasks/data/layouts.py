@@ -70,7 +70,7 @@ def find_layout(folder: Path, nesting: Nesting | None) -> Layout:
             example = next((file for path in inner for file in visible_entries(path)), inner[0])
             raise DatasetError(
                 f"{' and '.join(path.name for path in inner)} hold images, but no folders of "
-                f"classes, so nobody knows what {relative_name(example, folder)} shows; put each "
+                f"classes, so it is unclear what {relative_name(example, folder)} shows; put each "
                 f"image into a folder of its class, as {inner[0].name}/cats/{example.name}, or "
                 "list the classes in a table (data.source: table)"
             )

@@ -90,7 +90,7 @@ def masked(images: Path, masks: Path | None) -> Proposal:
         suffix = propose_suffix(folders["images"], folders["masks"])
         source |= {} if suffix is None else {"mask_suffix": suffix}
     probe = Proposal(source_of(**source, classes={}), images, links)
-    reader, folder = probe.in_place()
+    reader, folder = probe.with_links_resolved()
     found = [each.label for each in reader.items(folder) if isinstance(each, Item)]
     if not found:
         raise DatasetError(

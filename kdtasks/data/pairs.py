@@ -94,7 +94,7 @@ def find_pairs(
             yield Pair(of_images[stem], named[stem])
 
 
-def places_of_pairs(folder: Path, images: str, masks: str) -> Iterator[Path | Problem]:
+def pair_folders(folder: Path, images: str, masks: str) -> Iterator[Path | Problem]:
     """List the folders that hold these two: `folder`, or those of splits, such as `train`, in it.
 
     Args:

@@ -34,7 +34,7 @@ from kdtasks.data.stacked_rows import rows_of, write_rows
 from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import task_of
 
-# From a dataset whose `answered` splits wait for the teacher to the labels of those splits.
+# From a dataset whose `teacher_labelled` splits wait for the teacher to the labels of those splits.
 Answer = Callable[[PreparedDataset], Mapping[str, np.ndarray]]
 
 
@@ -47,11 +47,11 @@ def load_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
     Raises:
         DatasetError: it cannot be read, or has problems under `on_bad: fail`.
     """
-    return usable_dataset(marked_dataset(params, decoded), params)
+    return keep_usable(read_grouped_dataset(params, decoded), params)
 
 
 @span("decoding")
-def marked_dataset(params: DataParams, decoded: DecodedImages | None = None) -> RawDataset:
+def read_grouped_dataset(params: DataParams, decoded: DecodedImages | None = None) -> RawDataset:
     """Read the dataset and find copies; its `groups` keep together what is no independent image.
 
     Args:
@@ -63,8 +63,8 @@ def marked_dataset(params: DataParams, decoded: DecodedImages | None = None) -> 
     return mark_groups(read_dataset(params, decoded), near=params.near_copies)
 
 
-def usable_dataset(dataset: RawDataset, params: DataParams) -> RawDataset:
-    """Leave out or refuse what cannot be used of a dataset as of `marked_dataset`.
+def keep_usable(dataset: RawDataset, params: DataParams) -> RawDataset:
+    """Leave out or refuse what cannot be used of a dataset as of `read_grouped_dataset`.
 
     Returns:
         A dataset with two classes at least, each with an image unless the teacher is yet to answer.
@@ -74,7 +74,7 @@ def usable_dataset(dataset: RawDataset, params: DataParams) -> RawDataset:
     """
     if params.source.refuses_contradictions:
         dataset = exclude_contradictions(dataset)
-    if not params.source.answered:
+    if not params.source.teacher_labelled:
         dataset = exclude_absent_classes(dataset)
     refuse_unusable(dataset, params)
     return exclude_leaks(dataset)
@@ -138,7 +138,7 @@ def describe(
         deep_range=dataset.deep_range,
         notes=dataset.notes,
         warnings=dataset.warnings,
-        answered=params.source.answered,
+        teacher_labelled=params.source.teacher_labelled,
     )
 
 
@@ -190,16 +190,22 @@ def uneven_message(record: Dataset) -> str | None:
 
     Only labels are counted, and where no test image has one there is no accuracy to speak of.
     """
-    if task_of(record.task).per_pixel or "test" in record.answered:
+    if task_of(record.task).per_pixel or "test" in record.teacher_labelled:
         return None
-    labelled = {name: found for name, found in record.counts.items() if name not in record.answered}
+    labelled = {
+        name: found for name, found in record.counts.items() if name not in record.teacher_labelled
+    }
     counts = [found.by_class for found in labelled.values()]
     together = {name: sum(each[name] for each in counts) for name in record.class_names}
     if not (sentence := uneven_sentence(together)):
         return None
     there = [name for name in together if together[name]]
     rarest = min(there, key=lambda name: together[name])
-    balance = "" if "train" in record.answered else f", and {BALANCE_ADVICE} makes up for rare ones"
+    balance = (
+        ""
+        if "train" in record.teacher_labelled
+        else f", and {BALANCE_ADVICE} makes up for rare ones"
+    )
     message = f"{sentence}; {METRIC_ADVICE} compares models by the mean recall of the classes"
     if "test" not in record.counts:
         return f"{message}{balance}"
@@ -212,7 +218,7 @@ def uneven_message(record: Dataset) -> str | None:
 def _split_by(dataset: RawDataset, params: DataParams) -> str:
     """Say in words what was kept together."""
     what = "image" if task_of(dataset.task).per_pixel else "class"
-    if params.source.answered:
+    if params.source.teacher_labelled:
         what = "chance"
     if dataset.given is not None:
         given = and_list([name for name in SPLITS if name in dataset.given])

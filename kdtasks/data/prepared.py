@@ -25,8 +25,8 @@ ADVICE = "run `dvc repro prepare`"
 class PreparedDataset:
     """A prepared dataset on disk; arrays are mapped, not read.
 
-    `image_shape` is (height, width, channels); `counts`, `deep_range` and `answered` are as in
-    `dataset.json`.
+    `image_shape` is (height, width, channels); `counts`, `deep_range` and `teacher_labelled` are as
+    in `dataset.json`.
     """
 
     folder: Path
@@ -37,7 +37,7 @@ class PreparedDataset:
     ignore_label: int | None
     counts: dict[str, SplitCounts]
     deep_range: tuple[int, int] | None = None
-    answered: tuple[str, ...] = ()
+    teacher_labelled: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -53,7 +53,7 @@ class PreparedDataset:
 
     def labels_from(self, split: str) -> LabelsFrom:
         """Say whose answers stand in the place of a split's labels."""
-        return "teacher" if split in self.answered else None
+        return "teacher" if split in self.teacher_labelled else None
 
     def images(self, split: str) -> np.ndarray:
         """Map the images of a split: uint8 [N, height, width, channels], read-only."""
@@ -72,7 +72,7 @@ class PreparedDataset:
     def labels(self, split: str) -> np.ndarray:
         """Map the labels: int32 [N], or uint8 [N, height, width]; read-only.
 
-        Those of a split in `answered` are the teacher's likeliest classes.
+        Those of a split in `teacher_labelled` are the teacher's likeliest classes.
         """
         return self._map(split, "labels", task_of(self.task).label_shape(self.image_shape))
 

@@ -29,7 +29,7 @@ class Proposal:
     notes: Sequence[str] = ()
     unlabelled: Path | None = None
 
-    def in_place(self) -> tuple[Source, Path]:
+    def with_links_resolved(self) -> tuple[Source, Path]:
         """Give a source that reads what links are yet to lead to, and the folder above all."""
         if not self.links:
             return self.source, self.path

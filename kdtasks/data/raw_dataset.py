@@ -37,8 +37,8 @@ class RawDataset:
         given: str [N], the split that an image was given before it came here, or ""; None where
             none was.
         weights: float32 [N], how much a row's label counts in training; None where all do alike.
-        places: float64 [N], where a row lies on the line that a stable split divides; None where
-            the split is not stable.
+        split_positions: float64 [N], where a row lies on the line that a stable split divides; None
+            where the split is not stable.
         duplicates: images with equal pixels, those that were excluded for it too.
         deep_range: of images with 16 bits a channel, the values that became 0 and 255; None where
             there were none.
@@ -60,7 +60,7 @@ class RawDataset:
     groups: np.ndarray | None = None
     given: np.ndarray | None = None
     weights: np.ndarray | None = None
-    places: np.ndarray | None = None
+    split_positions: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
     deep_range: tuple[int, int] | None = None
     headers: Mapping[str, Header] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class RawDataset:
             groups=None if self.groups is None else self.groups[rows],
             given=None if self.given is None else self.given[rows],
             weights=None if self.weights is None else self.weights[rows],
-            places=None if self.places is None else self.places[rows],
+            split_positions=None if self.split_positions is None else self.split_positions[rows],
             copies=None,
         )
 

@@ -14,7 +14,7 @@ from kdtasks.core.text import quantity
 from kdtasks.core.threads import in_order
 from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.group_proposals import propose_groups
-from kdtasks.data.groups import join_groups, named_groups, number_groups, place_of
+from kdtasks.data.groups import join_groups, named_groups, number_groups, split_position
 from kdtasks.data.image_reader import ImageReader
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
@@ -56,7 +56,7 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
     _refuse_contradictory(items, len(class_names))
     chosen: list[Item] = []
     made = _Examples()
-    places: list[float] = []
+    positions: list[float] = []
     budget = PixelBudget(params.max_pixels)
     reader = ImageReader(params.max_pixels, params.range, decoded, budget)
     with quiet_decoding():
@@ -69,16 +69,18 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
             with reader.room(item.image, params.image_size):
                 cut = source.examples(folder, item, reader, params.image_size, params.channels)
                 stable = params.stable_split
-                return cut, _place(item, name_of[id(item)], params.seed, reader) if stable else 0.0
+                return cut, _split_position(
+                    item, name_of[id(item)], params.seed, reader
+                ) if stable else 0.0
 
         results = with_progress(in_order(_attempted(read), rows), len(rows), "reading images")
         for item, result in zip(rows, results, strict=True):
             if isinstance(result, Problem):
                 problems.append(result)
                 continue
-            examples, place = result
+            examples, position = result
             chosen += [item] * len(examples)
-            places += [place] * len(examples)
+            positions += [position] * len(examples)
             made.extend(examples)
     images, labels = made.arrays()
     given = np.array([item.split or "" for item in chosen])
@@ -93,7 +95,7 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
         problems=tuple(sorted(problems)),
         groups=_groups(chosen, [name_of[id(item)] for item in chosen]),
         weights=weights if (weights != 1.0).any() else None,
-        places=np.array(places) if params.stable_split else None,
+        split_positions=np.array(positions) if params.stable_split else None,
         given=given if given.any() else None,
         deep_range=reader.deep_range,
         headers={
@@ -175,12 +177,12 @@ def _choose(
         else:
             present.append(result)
             usable.append(item)
-    places = np.array([(None, *SPLITS).index(item.split) for item in usable])
-    dealt = len(SPLITS) - len(np.unique(places[places > 0]))
+    positions = np.array([(None, *SPLITS).index(item.split) for item in usable])
+    dealt = len(SPLITS) - len(np.unique(positions[positions > 0]))
     # the class that the fewest have, of those in each item; one more for none
     has = np.array(present)
     rarest = np.where(has, has.sum(axis=0), len(has) + 1).argmin(axis=1)
-    strata = np.where(has.any(axis=1), rarest, num_classes) * (1 + len(SPLITS)) + places
+    strata = np.where(has.any(axis=1), rarest, num_classes) * (1 + len(SPLITS)) + positions
     needed = np.where(np.unique(strata) % (1 + len(SPLITS)), 1, dealt)
     rows = sample_stratified(strata, params.max_images, seed=params.seed, needed=needed)
     return [usable[row] for row in rows]
@@ -237,12 +239,12 @@ def _groups(items: Sequence[Item], named: Sequence[str | None]) -> np.ndarray | 
     return groups if len(np.unique(groups)) < len(items) else None
 
 
-def _place(item: Item, name: str | None, seed: int, reader: ImageReader) -> float:
+def _split_position(item: Item, name: str | None, seed: int, reader: ImageReader) -> float:
     """Where an item's examples lie by its group's name, or else by the whole image's content."""
     group, image = item.group if name is None else name, item.image
     if group is not None:
-        return place_of(f"group {group}".encode(), seed)
+        return split_position(f"group {group}".encode(), seed)
     if isinstance(image, Path):
         content = reader.content(image)
-        return place_of(content.data if content else image.read_bytes(), seed)
-    return place_of(image.tobytes(), seed)
+        return split_position(content.data if content else image.read_bytes(), seed)
+    return split_position(image.tobytes(), seed)

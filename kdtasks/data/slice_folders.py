@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,11 +19,6 @@ from kdtasks.data.prepared import SPLITS, UNLABELLED, PreparedDataset
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.sources import Source
-from kdtasks.data.sources.image_folder import ImageFolder
-from kdtasks.data.sources.segmentation_folder import SegmentationFolder
-from kdtasks.data.sources.table import Table
-from kdtasks.data.sources.unlabelled_folder import UnlabelledFolder
 from kdtasks.data.stacked_rows import StackedRows
 from kdtasks.data.unlabelled import open_unlabelled, unlabelled_names
 from kdtasks.tasks.registry import task_of
@@ -36,7 +30,7 @@ def settings_of(folder: Path, params: DataParams, dataset: PreparedDataset) -> D
     """Give the section `data` that reads a further folder as `params` read the dataset."""
     height, width, channels = dataset.image_shape
     size = params.image_size if task_of(dataset.task).per_pixel else (height, width)
-    changed = {"path": str(folder), "source": _reader(params.source), "image_size": size}
+    changed = {"path": str(folder), "source": params.source.for_folder(), "image_size": size}
     changed |= {"channels": channels, "max_images": None, "stable_split": False}
     return params.model_copy(update=changed)
 
@@ -79,7 +73,7 @@ def read_slice_folder(
                 "the largest value of data.path; set data.range to what holds for both"
             )
         found = read_dataset(settings.model_copy(update={"range": range_}), decoded)
-    found = _in_classes(mark_groups(found, near=settings.near_copies), dataset, folder)
+    found = _renumber_classes(mark_groups(found, near=settings.near_copies), dataset, folder)
     if settings.source.refuses_contradictions:
         found = exclude_contradictions(found)
     refuse_unusable(found, settings)
@@ -95,26 +89,12 @@ def read_slice_folder(
     return replace(kept, given=None)
 
 
-def whole_split(found: RawDataset) -> dict[str, np.ndarray]:
+def all_test(found: RawDataset) -> dict[str, np.ndarray]:
     """Give all rows to the test split."""
     return {name: np.arange(len(found) if name == "test" else 0) for name in SPLITS}
 
 
-def _reader(source: Source) -> Source:
-    """Give the source that reads further folders: class folders where the own is no folder."""
-    if isinstance(source, SegmentationFolder):
-        fields = source.model_dump(include=set(SegmentationFolder.model_fields) - {"name"})
-        return SegmentationFolder.model_validate(fields | {"given_splits": False})
-    if isinstance(source, UnlabelledFolder) or not (source.is_folder or isinstance(source, Table)):
-        return ImageFolder()
-    # what is said of the dataset's own folder
-    alike: dict[str, Any] = {"classes": None, "layout": None, "lists": {}}
-    return source.model_copy(
-        update={key: value for key, value in alike.items() if key in type(source).model_fields}
-    )
-
-
-def _in_classes(found: RawDataset, dataset: PreparedDataset, folder: Path) -> RawDataset:
+def _renumber_classes(found: RawDataset, dataset: PreparedDataset, folder: Path) -> RawDataset:
     """Number classes as the dataset does."""
     names = dataset.class_names
     there = found.class_weights().sum(axis=0) > 0

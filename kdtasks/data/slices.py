@@ -39,10 +39,10 @@ def slice_rows(names: Sequence[str], slices: Mapping[str, str], task: str) -> Sl
             "and folders alone (evaluate.slices), take the column out"
         )
     rows = tuple(slices.get(name) for name in names)
-    if len(told := sorted({row for row in rows if row})) > _MOST:
+    if len(values := sorted({row for row in rows if row})) > _MOST:
         raise DatasetError(
-            f"the column of slices has {len(told)} values among the test images, such as "
-            f"{told[0]}; at most {_MOST} are scored, name a column that tells fewer kinds of "
+            f"the column of slices has {len(values)} values among the test images, such as "
+            f"{values[0]}; at most {_MOST} are scored, name a column that tells fewer kinds of "
             "images apart"
         )
     return SliceRows(test=rows)

@@ -6,7 +6,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.checks import listed
-from kdtasks.data.groups import lowest_places
+from kdtasks.data.groups import lowest_positions
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import SplitParams
@@ -54,8 +54,8 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
     _require_classes(group_weights > 0, names, dealt)
     fractions /= fractions.sum()
     assigned: np.ndarray | None
-    if dataset.places is not None:
-        assigned = assign_by_place(dataset.places[free], members, fractions)
+    if dataset.split_positions is not None:
+        assigned = assign_by_position(dataset.split_positions[free], members, fractions)
         there = [(group_weights[assigned == k] > 0).any(axis=0) for k in range(len(dealt))]
         _require_every_class(np.array(there), names, dealt)
     else:
@@ -65,7 +65,7 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
             f"no way was found to put every class into each of {', '.join(dealt)}, since rare "
             "classes have images in common; add images of the rare classes, or drop one"
         )
-    rows |= {name: free[assigned[members] == place] for place, name in enumerate(dealt)}
+    rows |= {name: free[assigned[members] == index] for index, name in enumerate(dealt)}
     return {name: generator.permutation(rows[name]) for name in SPLITS}
 
 
@@ -88,8 +88,8 @@ def _require_classes(present: np.ndarray, names: Sequence[str], splits: Sequence
 def _require_every_class(there: np.ndarray, names: Sequence[str], splits: Sequence[str]) -> None:
     """Refuse classes that are not there in every split, bool [splits, classes]."""
     gone = [
-        f"class {names[label]}: nothing in {splits[place]}"
-        for place, label in np.argwhere(~there).tolist()
+        f"class {names[label]}: nothing in {splits[index]}"
+        for index, label in np.argwhere(~there).tolist()
     ]
     if gone:
         raise DatasetError(
@@ -157,7 +157,9 @@ def _deal(columns: np.ndarray, sizes: np.ndarray, fractions: np.ndarray) -> np.n
     return assigned
 
 
-def assign_by_place(places: np.ndarray, members: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+def assign_by_position(
+    positions: np.ndarray, members: np.ndarray, fractions: np.ndarray
+) -> np.ndarray:
     """Assign every group to the split in which its lowest place lies.
 
     The splits divide the line from 0 to 1 in their order. So whatever comes later, also an image
@@ -166,14 +168,16 @@ def assign_by_place(places: np.ndarray, members: np.ndarray, fractions: np.ndarr
     split more often than others.
 
     Args:
-        places: float [N], as of `place_of`.
+        split_positions: float [N], as of `split_position`.
         members: int [N], the group of each row, 0 … groups − 1.
         fractions: float [splits], adding up to 1.
 
     Returns:
         int64 [groups], the split of each.
     """
-    return np.searchsorted(np.cumsum(fractions)[:-1], lowest_places(places, members), side="right")
+    return np.searchsorted(
+        np.cumsum(fractions)[:-1], lowest_positions(positions, members), side="right"
+    )
 
 
 def sample_stratified(

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ class Spool:
         self._dtype: np.dtype[Any] = np.dtype(np.uint8)
 
     def __del__(self) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a full disk, which whoever wrote there was told
+            self._file.close()
 
     def extend(self, rows: np.ndarray) -> None:
         """Append rows [n, …]; all are of the shape and type of the first."""

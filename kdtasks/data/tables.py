@@ -27,8 +27,8 @@ class Table(NamedTuple):
 
     def column(self, name: str) -> tuple[str, ...]:
         """The cells of a column, from the first row down."""
-        place = self.columns.index(name)
-        return tuple(row[place] for row in self.rows)
+        column = self.columns.index(name)
+        return tuple(row[column] for row in self.rows)
 
 
 def read_table(path: Path, known: Collection[str] = ()) -> Table:

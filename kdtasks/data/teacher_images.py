@@ -33,7 +33,7 @@ _UNLABELLED = "unlabelled"
 # A row to fill, the image to fill it with, and what reads that: a name, the pixels, maybe more.
 
 
-class OwnForm(NamedTuple):
+class TeacherImageFormat(NamedTuple):
     """Height and width, and channels, that a teacher wants; None is the student's."""
 
     image_size: tuple[int, int] | None = None
@@ -45,7 +45,7 @@ class _Job(NamedTuple):
 
     name: str
     image: Path | np.ndarray
-    places: dict[str, np.ndarray]
+    rows: dict[str, np.ndarray]
     prefix: str
 
 
@@ -56,7 +56,7 @@ def write_teacher_images(
     dataset: RawDataset,
     split: dict[str, np.ndarray],
     unlabelled: Sequence[str],
-    own: OwnForm,
+    own: TeacherImageFormat,
     decoded: DecodedImages | None = None,
 ) -> TeacherImages:
     """Read the originals again, in a size and with channels of the teacher's own.
@@ -76,7 +76,7 @@ def write_teacher_images(
     Raises:
         DatasetError: an image is not found again, or two have one name.
     """
-    if own == OwnForm():
+    if own == TeacherImageFormat():
         record = TeacherImages(shape=None)
         with atomic_folder(folder) as new:
             record.write(new / DESCRIPTION)
@@ -84,7 +84,7 @@ def write_teacher_images(
     *student_size, student_channels = dataset.images.shape[1:]
     height, width = own.image_size or student_size
     size, shape = (height, width), (height, width, own.channels or student_channels)
-    splits = dict.fromkeys((*_SPLITS, *params.source.answered))
+    splits = dict.fromkeys((*_SPLITS, *params.source.teacher_labelled))
     names = {name: [dataset.origins[row] for row in split[name]] for name in splits}
     names[_UNLABELLED] = list(unlabelled)
     record = TeacherImages(shape=shape)
@@ -122,8 +122,8 @@ def write_teacher_images(
                     job.name, job.image, reader, params.image_size, shape[2], size
                 )
             for piece, pixels in pieces:
-                if job.prefix + piece in job.places:
-                    job.places.pop(job.prefix + piece)[...] = pixels
+                if job.prefix + piece in job.rows:
+                    job.rows.pop(job.prefix + piece)[...] = pixels
 
         for _ in with_progress(in_order(fill, jobs), len(jobs), "reading images for the teacher"):
             pass
@@ -158,7 +158,7 @@ def teacher_images(folder: Path, part: str) -> np.ndarray:
     return images
 
 
-def taught_images(folder: Path, kept: np.ndarray) -> StackedRows:
+def teacher_training_images(folder: Path, kept: np.ndarray) -> StackedRows:
     """Give what the teacher is asked about: the training split, then images without a label.
 
     Args:

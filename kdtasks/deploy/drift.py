@@ -152,11 +152,12 @@ def reference_histograms(bundle: Path, data: PreparedDataset) -> Histograms:
         TelemetryError: the bundle takes other images.
     """
     model = load_predictor(bundle)
-    told = (model.task, model.manifest.input_shape)
-    if told != (data.task, data.image_shape):
+    model_form = (model.task, model.manifest.input_shape)
+    if model_form != (data.task, data.image_shape):
         raise TelemetryError(
-            f"{bundle} is for {told[0]} and takes images of {told[1]}, {data.folder} is for "
-            f"{data.task} and holds {data.image_shape}; what the model expects is not known here"
+            f"{bundle} is for {model_form[0]} and takes images of {model_form[1]}, {data.folder} "
+            f"is for {data.task} and holds {data.image_shape}; what the model expects is not known "
+            "here"
         )
     return evaluator_of(data).reference(model)
 

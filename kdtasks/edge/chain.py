@@ -50,7 +50,7 @@ class SignatureChain:
             self._lite.AllocateTensors(graph)
         # Signatures whose tensors may move while they run; which they are shows when they first do.
         self._moving = {index: self._held(index) for index in range(len(keys))}
-        self._look()
+        self._find_views()
 
     def run(self, index: int) -> Tensor:
         """Run a signature on what those before it gave.
@@ -71,15 +71,15 @@ class SignatureChain:
                 "fetch or export the bundle again"
             ) from error
         if index in self._moving:
-            self._settle(index)
+            self._refresh_views(index)
             logits = self._steps[index][-1]
         return logits
 
-    def _settle(self, index: int) -> None:
+    def _refresh_views(self, index: int) -> None:
         """Look again after a run; where it brought no tensor into being, for the last time."""
         if self._held(index) == self._moving[index]:
             del self._moving[index]
-        self._look()
+        self._find_views()
 
     def _held(self, index: int) -> set[int]:
         """The tensors of a signature that have memory: but for those of unknown size, all but the
@@ -96,7 +96,7 @@ class SignatureChain:
             held.add(number)
         return held
 
-    def _look(self) -> None:
+    def _find_views(self) -> None:
         """Find every tensor that is handed on; one that is not yet there is empty so far."""
         image = self._view(self._inputs[0]["image"], self._graphs[0])
         self.image = _rows(image.view(np.uint8) if image.dtype == np.int8 else image)

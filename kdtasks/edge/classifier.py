@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.decoder import Size
-from kdtasks.edge.predictor import Predictor, unfit
+from kdtasks.edge.predictor import Predictor, shape_error
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, apply_policy, max_probability
 from kdtasks.edge.segments import Logits, Pixels, TensorSpec, decoder
 
@@ -48,7 +49,7 @@ class ClassPrediction(NamedTuple):
     probabilities: npt.NDArray[np.float64]
     class_names: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it with the probabilities of the five likeliest classes."""
         best = np.argsort(-self.probabilities, kind="stable")[:_TOP]
         likeliest = [
@@ -93,7 +94,7 @@ class Classifier(Predictor):
         """
         segments, image = self.segments, np.asarray(image)
         if image.dtype != _PIXEL or image.shape != segments.input_shape:
-            raise unfit(image, segments.input_shape, "convert or resize it")
+            raise shape_error(image, segments.input_shape, "convert or resize it")
         exits = self._exits
         segments.begin(image)
         for exit_index, (leaves, _) in enumerate(exits):

@@ -87,7 +87,7 @@ class Header(NamedTuple):
         return turned_size(self.size, self.orientation)
 
 
-class Decoded(NamedTuple):
+class DecodedImage(NamedTuple):
     """An image as a model takes it.
 
     Attributes:
@@ -154,7 +154,7 @@ class Decoder:
         *,
         image_size: Size | None = None,
         channels: int | None = None,
-    ) -> Decoded:
+    ) -> DecodedImage:
         """Decode an image, bring it to 8 bits, turn it upright and fit it to a size.
 
         A JPEG that is to become much smaller is decoded at a half, a quarter or an eighth of its
@@ -171,7 +171,7 @@ class Decoder:
         if isinstance(file, np.ndarray):
             size, own = (file.shape[0], file.shape[1]), file.shape[2]
             fitted = fit_image(file, image_size=image_size or size, channels=channels or own)
-            return Decoded(fitted, size)
+            return DecodedImage(fitted, size)
         with self._opened(file) as image:
             size, animated = (image.height, image.width), _is_animated(image)
             box = _drafted(image, image_size)
@@ -180,13 +180,13 @@ class Decoder:
             if image.format == "TIFF":  # Pillow has turned its pixels, and says so no longer
                 size = (image.height, image.width)
             stored = image_size and turned_size(image_size, orientation)
-            wanted = 3 if channels is None else channels
+            num_channels = 3 if channels is None else channels
             if eight.mode == "L":  # three equal channels need not be resized
-                final = with_channels(resized(eight, stored, box), wanted)
+                final = with_channels(resized(eight, stored, box), num_channels)
             else:
-                final = resized(with_channels(eight, wanted), stored, box)
+                final = resized(with_channels(eight, num_channels), stored, box)
             pixels = as_array(upright(final, orientation))
-        return Decoded(pixels, turned_size(size, orientation), animated)
+        return DecodedImage(pixels, turned_size(size, orientation), animated)
 
     def open_upright(self, file: File) -> "Image":
         """Decode an image in its own mode, say a mask, and turn it upright; errors as of `read`."""

@@ -49,10 +49,10 @@ class DeepImage(NamedTuple):
         """Yield from the top a first row and uint16 [rows, width] or [rows, width, channels]."""
         width, height = self.upper.size
         for top in range(0, height, STRIP):
-            place = (0, top, width, min(height, top + STRIP))
-            values = np.asarray(self.upper.crop(place)).astype(np.uint16)
+            box = (0, top, width, min(height, top + STRIP))
+            values = np.asarray(self.upper.crop(box)).astype(np.uint16)
             if self.lower is not None:
-                lower = np.asarray(self.lower.crop(place)).astype(np.uint16)
+                lower = np.asarray(self.lower.crop(box)).astype(np.uint16)
                 values = (values << 8 | lower).astype(np.uint16)
                 if self.grey_and_alpha:
                     both = (lower[..., ::2] << 8 | lower[..., 1::2]).astype(np.uint16)
@@ -83,12 +83,12 @@ class DeepImage(NamedTuple):
         )
 
 
-def decode_deep(image: "Image", again: "Image") -> DeepImage:
+def decode_deep(image: "Image", reopen: "Image") -> DeepImage:
     """Decode an image of 16 bits a channel.
 
     Args:
         image: opened and not yet decoded.
-        again: the same file, opened once more.
+        reopen: the same file, opened once more.
 
     Raises:
         ValueError: its colours are multiplied by their transparency.
@@ -102,12 +102,12 @@ def decode_deep(image: "Image", again: "Image") -> DeepImage:
     # Pillow cannot read the lower bytes of grey and transparency; as four bytes it reads all.
     grey_and_alpha = raw.startswith("LA")
     other = "RGBA" if grey_and_alpha else raw[:-1] + _OTHER_ENDS[raw[-1]]
-    again.tile = [  # type: ignore[attr-defined]
+    reopen.tile = [  # type: ignore[attr-defined]
         tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))
-        for tile in again.tile  # type: ignore[attr-defined]
+        for tile in reopen.tile  # type: ignore[attr-defined]
     ]
-    again.load()
-    return DeepImage(image, again, grey_and_alpha)
+    reopen.load()
+    return DeepImage(image, reopen, grey_and_alpha)
 
 
 def fitting_range(highest: int) -> DeepRange:

@@ -52,8 +52,8 @@ def calls(content: bytes) -> list[str]:
 
 
 def _operator_codes(content: bytes) -> Iterator[int]:
-    def number(form: str, place: int) -> int:
-        return int(struct.unpack_from(f"<{form}", content, place)[0])
+    def number(form: str, offset: int) -> int:
+        return int(struct.unpack_from(f"<{form}", content, offset)[0])
 
     def field(table: int, slot: int) -> int:  # its place; 0 where it is absent
         slots = table - number("i", table)
@@ -62,8 +62,8 @@ def _operator_codes(content: bytes) -> Iterator[int]:
 
     if listed := field(number("I", 0), 6):
         first = listed + number("I", listed) + 4
-        for place in range(first, first + 4 * number("I", first - 4), 4):
-            code = place + number("I", place)
+        for offset in range(first, first + 4 * number("I", first - 4), 4):
+            code = offset + number("I", offset)
             # LiteRT takes the larger: files of before 2020 have the first alone
             forms = ((field(code, 4), "b"), (field(code, 10), "i"))
             yield max(number(form, at) if at else 0 for at, form in forms)

@@ -75,11 +75,11 @@ def time_predictions(
             predict(kept[turn % len(kept)])
     for turn in range(rounds):
         for row, image in enumerate(kept):
-            for place in range(len(predicts))[:: 1 if (turn + row) % 2 else -1]:
+            for index in range(len(predicts))[:: 1 if (turn + row) % 2 else -1]:
                 start = time.perf_counter_ns()
-                exit_index = predicts[place](image)
+                exit_index = predicts[index](image)
                 spent = time.perf_counter_ns() - start
-                nanoseconds[place, turn, row], exits[place, row] = spent, exit_index
+                nanoseconds[index, turn, row], exits[index, row] = spent, exit_index
     return np.median(nanoseconds, axis=1) / 1e6, exits
 
 
@@ -90,13 +90,13 @@ def time_models(
 
     A model with early exits takes its turn twice: with them, and to the last exit.
     """
-    predicts, places = list[Predict](), []
+    predicts, slices = list[Predict](), []
     for model in models:
         ways = [model] if model.segments.count == 1 else [model, model.without_early_exits()]
-        places.append((len(predicts), len(predicts) + len(ways) - 1))
+        slices.append((len(predicts), len(predicts) + len(ways) - 1))
         predicts += map(exits_of, ways)
     times, exits = time_predictions(predicts, images, rounds=rounds, warmup=warmup)
-    return [ModelTimes(times[early], exits[early], times[full]) for early, full in places]
+    return [ModelTimes(times[early], exits[early], times[full]) for early, full in slices]
 
 
 def summarise_latency(milliseconds: Times, full: Times) -> Latency:

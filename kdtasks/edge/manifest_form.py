@@ -139,7 +139,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def problems(value: Any, form: Form, where: str) -> Iterator[str]:
-    """Say in which a decoded JSON value differs from a form; only the first is to be asked for.
+    """Say in which a decoded JSON value differs from a form; callers read only the first.
 
     Args:
         value: to be held against the form.

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import MODEL, open_bundle_files
-from kdtasks.edge.decoder import MAX_PIXELS, Decoded, Decoder, File, Size
+from kdtasks.edge.decoder import MAX_PIXELS, DecodedImage, Decoder, File, Size
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.scores import ALWAYS, NEVER
 from kdtasks.edge.segments import Logits, Pixels, Segments
@@ -29,7 +30,7 @@ class Prediction(Protocol):
     def confidence(self) -> float:
         """How sure the model is, 0…1, after temperature scaling; of masks the mean over pixels."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it as JSON holds it."""
 
     def in_size(self, size: tuple[int, int]) -> Self:
@@ -108,7 +109,7 @@ class Predictor(ABC):
         deep_range = self.manifest.input.get("deep_range")
         return Decoder(max_pixels, tuple(deep_range) if deep_range else None)
 
-    def decode(self, file: File | Pixels, *, max_pixels: int = MAX_PIXELS) -> Decoded:
+    def decode(self, file: File | Pixels, *, max_pixels: int = MAX_PIXELS) -> DecodedImage:
         """Make of an image what training images were, with the very code that `prepare` uses.
 
         Needs Pillow, but for arrays that fit as they are.
@@ -185,11 +186,11 @@ class Predictor(ABC):
             )
         sides = segments.input_shape[:2] if self.per_pixel else ()
         found = (segments.count, segments.input_shape, segments.logits_shape)
-        told = (manifest.segments, manifest.input_shape, (*sides, len(manifest.class_names)))
-        if found != told:
+        expected = (manifest.segments, manifest.input_shape, (*sides, len(manifest.class_names)))
+        if found != expected:
             raise BundleError(
                 f"the model has (segments, input shape, logits shape) {found}, its manifest says "
-                f"{told}; export the bundle again"
+                f"{expected}; export the bundle again"
             )
 
 
@@ -209,7 +210,7 @@ def check_thresholds(thresholds: Sequence[float], *, exits: int) -> tuple[float,
     return checked
 
 
-def unfit(images: npt.NDArray[Any], shape: Sequence[int | str], advice: str) -> DatasetError:
+def shape_error(images: npt.NDArray[Any], shape: Sequence[int | str], advice: str) -> DatasetError:
     """The error for images that the model does not take; a name in `shape` stands for any size."""
     return DatasetError(
         f"got {images.dtype} {list(images.shape)}, the model takes uint8 "

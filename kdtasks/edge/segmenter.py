@@ -4,16 +4,17 @@ import colorsys
 import io
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.decoder import Size
 from kdtasks.edge.images import resize_mask
 from kdtasks.edge.manifest import Manifest
-from kdtasks.edge.predictor import Predictor, unfit
+from kdtasks.edge.predictor import Predictor, shape_error
 from kdtasks.edge.segments import Logits, Pixels
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class MaskPrediction(NamedTuple):
         self.image.save(file, "PNG")
         return file.getvalue()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give its size [height, width] and what each class has of it; not the mask itself."""
         counts = zip(self.manifest.class_names, self.pixels.tolist(), strict=True)
         return {
@@ -199,7 +200,7 @@ class Segmenter(Predictor):
         tile_height, tile_width, channels = self.segments.input_shape
         fits = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == channels
         if not fits or not image.size:
-            raise unfit(image, ("height", "width", channels), "convert it")
+            raise shape_error(image, ("height", "width", channels), "convert it")
         if not 0 <= overlap <= 0.5:
             raise DatasetError(f"the overlap is {overlap}; a fraction of 0…0.5 was expected")
         height, width = image.shape[:2]
@@ -246,7 +247,7 @@ class Segmenter(Predictor):
     def _check(self, images: Pixels) -> None:
         shape = self.segments.input_shape
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
-            raise unfit(images, ("N", *shape), "use predict for images of another size")
+            raise shape_error(images, ("N", *shape), "use predict for images of another size")
 
 
 def _probabilities(logits: Logits, largest: npt.NDArray[np.int64], temperature: float) -> Logits:

@@ -44,13 +44,15 @@ class SelfTest:
                 # `~(… <= …)` so that a logit that is no number fails as well.
                 wrong = ~(np.abs(logits - expected[exit_index]) <= self.tolerance[exit_index])
                 if wrong.any():
-                    place = np.unravel_index(int(wrong.argmax()), wrong.shape)
-                    at = int(place[0]) if len(place) == 1 else [int(axis) for axis in place]
+                    position = np.unravel_index(int(wrong.argmax()), wrong.shape)
+                    at = (
+                        int(position[0]) if len(position) == 1 else [int(axis) for axis in position]
+                    )
                     raise BundleError(
                         f"the self-test fails at image {index}, exit {exit_index}: logit {at} is "
-                        f"{logits[place]:.6g}, {expected[exit_index][place]:.6g} was expected, "
-                        f"within {self.tolerance[exit_index]:.3g}; this device's LiteRT does not "
-                        "run the model as it was made, try another version of it"
+                        f"{logits[position]:.6g}, {expected[exit_index][position]:.6g} was "
+                        f"expected, within {self.tolerance[exit_index]:.3g}; this device's LiteRT "
+                        "does not run the model as it was made, try another version of it"
                     )
         return len(self.images)
 

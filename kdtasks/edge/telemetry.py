@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import TelemetryError, explained
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.manifest import Manifest, from_json, missing_fields
 from kdtasks.edge.predictor import Prediction
 
@@ -77,7 +78,7 @@ class Telemetry:
     latencies: tuple[int, ...] | None = None
     device: str | None = None
     version: int | None = None
-    rejected: dict[str, Any] | None = None
+    rejected: JsonObject | None = None
     format_version: int = FORMAT_VERSION
 
     @property
@@ -151,9 +152,9 @@ def parse_telemetry(text: str, where: str) -> list[Telemetry]:
         TelemetryError: a summary is none.
     """
     summaries = []
-    for place, content in _objects(where, text):
+    for line_name, content in _objects(where, text):
         for problem in _problems(content):
-            raise TelemetryError(f"{place} {problem}")
+            raise TelemetryError(f"{line_name} {problem}")
         summaries.append(from_json(Telemetry, content))
     return summaries
 
@@ -163,15 +164,15 @@ def _objects(where: str, text: str) -> Iterator[tuple[str, Any]]:
         yield where, json.loads(text)  # one, over several lines perhaps
     except ValueError:
         lines = [(f"{where}, line {k}", line) for k, line in enumerate(text.splitlines(), start=1)]
-        for place, line in lines:
+        for line_name, line in lines:
             if line.strip():
-                with explained(TelemetryError, f"{place} is no JSON", "remove it", ValueError):
+                with explained(TelemetryError, f"{line_name} is no JSON", "remove it", ValueError):
                     content = json.loads(line)
-                yield place, content
+                yield line_name, content
 
 
 def _problems(content: Any) -> Iterator[str]:
-    """What makes a JSON object no summary; only the first is to be asked for."""
+    """What makes a JSON object no summary; callers read only the first."""
     if not isinstance(content, dict) or content.get("format_version") != FORMAT_VERSION:
         yield (
             f"is no summary of format_version {FORMAT_VERSION}; one was expected, with "

@@ -14,7 +14,7 @@ from kdtasks.evaluate.clusters import Groups, members_of
 from kdtasks.evaluate.intervals import Interval, Method, PairedComparison
 from kdtasks.evaluate.score import Score
 from kdtasks.evaluate.settings import EvaluateParams
-from kdtasks.evaluate.stratified import Answered, stratified_interval
+from kdtasks.evaluate.stratified import ComparedPredictions, stratified_interval
 from kdtasks.tasks.classification import Classification
 from kdtasks.tasks.confusion import by_class_scores, confusion_matrix
 
@@ -34,7 +34,7 @@ class ClassScore(Score):
     class_names: tuple[str, ...]
     settings: EvaluateParams
     groups: Groups | None = None
-    answered: bool = False
+    is_teacher_labelled: bool = False
     task = Classification()
 
     @property
@@ -93,7 +93,7 @@ class ClassScore(Score):
     def by_class(self) -> dict[str, ClassAnswers]:
         """Say how the images of each class are answered, at the level of the settings."""
         found = confusion_matrix(self.predicted, self.labels, len(self.class_names))
-        labelled, answered = found.sum(axis=1), found.sum(axis=0)
+        labelled, predicted = found.sum(axis=1), found.sum(axis=0)
         return {
             name: ClassAnswers(
                 recall=int(found[k, k]) / int(labelled[k]),
@@ -102,8 +102,8 @@ class ClassScore(Score):
                     None if self.groups is None else self.groups[of_class],
                     self.settings.confidence,
                 ),
-                precision=int(found[k, k]) / int(answered[k]) if answered[k] else None,
-                f1=2 * int(found[k, k]) / int(labelled[k] + answered[k]),
+                precision=int(found[k, k]) / int(predicted[k]) if predicted[k] else None,
+                f1=2 * int(found[k, k]) / int(labelled[k] + predicted[k]),
                 images=int(labelled[k]),
             )
             for k, name in enumerate(self.class_names)
@@ -126,7 +126,9 @@ class ClassScore(Score):
         """Give `stratified_interval` of one side, or of the first less the second."""
         answers = tuple(np.stack([score.predicted for score in side]) for side in sides)
         return stratified_interval(
-            Answered(np.asarray(self.labels), answers, len(self.class_names), self.groups),
+            ComparedPredictions(
+                np.asarray(self.labels), answers, len(self.class_names), self.groups
+            ),
             metric,
             confidence=confidence,
             samples=self.settings.bootstrap_samples,

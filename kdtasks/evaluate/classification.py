@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import Baseline, Evaluation, FullScores, Quality
+from kdtasks.core.records.evaluate import Baseline, Evaluation, FullScores, Quality, ReliabilityBin
 from kdtasks.core.text import percent, plain
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.classifier import BatchPredictions, Classifier, predict_batch
@@ -19,11 +19,10 @@ from kdtasks.edge.segments import Segments
 from kdtasks.edge.telemetry import Histograms, histograms_of
 from kdtasks.evaluate import metrics
 from kdtasks.evaluate.class_score import ClassScore
-from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator
+from kdtasks.evaluate.evaluator import Arrays, Evaluated, Evaluator, reliability_rows
 from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
 from kdtasks.evaluate.exits.calibrate import Tradeoff, calibrate
 from kdtasks.evaluate.exits.settings import ExitsParams
-from kdtasks.evaluate.metrics import ReliabilityBin
 from kdtasks.evaluate.views import Network
 from kdtasks.tasks.classification import Classification
 
@@ -92,14 +91,14 @@ def commonest_class(dataset: PreparedDataset) -> int:
 def _sentence(scores: Evaluation) -> str:
     """Say every metric, and what accuracy needs no model at all."""
     assert scores.baseline
-    answered = scores.labels_from is not None
-    told = ", ".join(
-        f"{metric.by(teacher=answered).name} {scores.score(metric.key):.4f}"
+    is_agreement = scores.labels_from is not None
+    text = ", ".join(
+        f"{metric.by(teacher=is_agreement).name} {scores.score(metric.key):.4f}"
         for metric in Classification.metrics
     )
-    base, right = scores.baseline, "agree with it" if answered else "be right"
+    base, right = scores.baseline, "agree with it" if is_agreement else "be right"
     return (
-        f"{told} at cost {scores.cost:.3f} (always answering {base.answer} would {right} in "
+        f"{text} at cost {scores.cost:.3f} (always answering {base.answer} would {right} in "
         f"{plain(percent(base.accuracy))})"
     )
 
@@ -142,11 +141,11 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             commonest=commonest_class(self.dataset),
         )
         confidences = SCORES[manifest.score](answers.logits, np.asarray(manifest.temperatures))
-        tally = self.tally(self.network(model), score)
+        slice_results = self.slice_results(self.network(model), score)
         scores = scores.model_copy(
             update={
                 "labels_from": self.dataset.labels_from(self.split),
-                "slices": tally.scores(self.settings.confidence) if tally else {},
+                "slices": slice_results.scores(self.settings.confidence) if slice_results else {},
             }
         )
         rows, group = pick_examples(answers.by_exit, answers.exit_index, confidences)
@@ -172,9 +171,9 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
                 "mistakes_labels": labels[mistakes],
                 "mistakes_answers": answers.predicted[mistakes],
                 "mistakes_confidence": taken[mistakes],
-                **(tally.arrays() if tally else {}),
+                **(slice_results.arrays() if slice_results else {}),
             },
-            reliability=[(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins],
+            reliability=reliability_rows(bins),
         )
 
     def answer(self, network: Network) -> ClassScore:
@@ -183,7 +182,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
 
     def compared_arrays(self, models: Mapping[str, ClassScore]) -> Arrays:
         """Give the images that teacher and distilled student answer differently, some of them."""
-        if "teacher" not in models or self.answered:
+        if "teacher" not in models or self.is_teacher_labelled:
             return {}
         teacher, student = models["teacher"].predicted, models["distill"].predicted
         rows, counts = pick_differences(self.labels, teacher, student)
@@ -207,7 +206,9 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
 
     def _score(self, predicted: NDArray[np.integer]) -> ClassScore:
         names = self.dataset.class_names
-        return ClassScore(self.labels, predicted, names, self.settings, self.groups, self.answered)
+        return ClassScore(
+            self.labels, predicted, names, self.settings, self.groups, self.is_teacher_labelled
+        )
 
     def reference(self, predictor: Predictor) -> Histograms:
         """Count exits and confidences of the answers to one test image of each group."""

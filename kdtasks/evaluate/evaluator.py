@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Compressed
-from kdtasks.core.records.evaluate import (
-    Comparison,
-    Evaluation,
-)
+from kdtasks.core.records.evaluate import Comparison, Evaluation, ReliabilityBin
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.telemetry import Histograms
@@ -22,7 +19,13 @@ from kdtasks.evaluate.exits.calibrate import Tradeoff
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.score import S, compare_scores
 from kdtasks.evaluate.settings import EvaluateParams
-from kdtasks.evaluate.slices import PLAIN, Tally, compared_slices, seed_arrays, tally_kind
+from kdtasks.evaluate.slices import (
+    PLAIN,
+    SliceResults,
+    compared_slices,
+    seed_arrays,
+    slice_results_class,
+)
 from kdtasks.evaluate.views import Network, Opener, TeacherNetwork, on_folder, slice_views
 from kdtasks.tasks.registry import metric_of
 from kdtasks.tasks.task import Metric, Task
@@ -30,6 +33,15 @@ from kdtasks.tasks.task import Metric, Task
 Arrays = Mapping[str, NDArray[Any]]
 
 RELIABILITY = "exit,confidence,accuracy,rows"
+
+
+def reliability_rows(bins: Sequence[Sequence[ReliabilityBin]]) -> list[tuple[float, ...]]:
+    """Give the bins of every exit as rows of `RELIABILITY`."""
+    return [
+        (exit_index, it.confidence, it.accuracy, it.rows)
+        for exit_index, exit_bins in enumerate(bins)
+        for it in exit_bins
+    ]
 
 
 class Evaluated(NamedTuple):
@@ -47,7 +59,7 @@ class Evaluated(NamedTuple):
     sentence: str
     predictions: Arrays
     examples: Arrays
-    reliability: Sequence[tuple[int, float, float, int]] = ()
+    reliability: Sequence[tuple[float, ...]] = ()
 
 
 @dataclass(frozen=True)
@@ -70,14 +82,14 @@ class Evaluator(ABC, Generic[S]):
     folders: Mapping[str, PreparedDataset] = field(default_factory=dict)
 
     @property
-    def answered(self) -> bool:
+    def is_teacher_labelled(self) -> bool:
         """Whether a teacher's answers stand in the place of the split's labels."""
-        return self.split in self.dataset.answered
+        return self.split in self.dataset.teacher_labelled
 
     @property
     def metric(self) -> Metric:
         """What models are compared by."""
-        return metric_of(self.task, self.settings.metric).by(teacher=self.answered)
+        return metric_of(self.task, self.settings.metric).by(teacher=self.is_teacher_labelled)
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -134,7 +146,7 @@ class Evaluator(ABC, Generic[S]):
         """Have a bundle answer the test split, with early exits where it has any."""
         return self.answer(self.network(predictor))
 
-    def tally(self, network: Network, plain: S) -> Tally | None:
+    def slice_results(self, network: Network, plain: S) -> SliceResults | None:
         """Have a network answer every slice.
 
         Args:
@@ -143,7 +155,7 @@ class Evaluator(ABC, Generic[S]):
         Returns: None where there are no slices for it: a teacher that looks at no images has no
             answers to damaged ones.
         """
-        is_blind = isinstance(network, TeacherNetwork) and not network.looks
+        is_blind = isinstance(network, TeacherNetwork) and not network.uses_pixels
         views = {} if is_blind else slice_views(self.settings)
         folders = {} if is_blind else self.folders
         if not views and not self.parts and not folders:
@@ -156,7 +168,7 @@ class Evaluator(ABC, Generic[S]):
             for name, dataset in folders.items()
         }
         rows = {PLAIN: (values, units), **damaged, **parts, **others}
-        return tally_kind(per_pixel=self.task.per_pixel).of(rows, apart=others)
+        return slice_results_class(per_pixel=self.task.per_pixel).of(rows, separate=others)
 
     @abstractmethod
     def reference(self, predictor: Predictor) -> Histograms:
@@ -180,18 +192,18 @@ class Evaluator(ABC, Generic[S]):
         Raises:
             EvaluationError: as of `compare_scores`.
         """
-        tallies: dict[str, dict[int, Tally]] = {"teacher": {}, "student": {}, "distill": {}}
+        results: dict[str, dict[int, SliceResults]] = {"teacher": {}, "student": {}, "distill": {}}
 
-        def answered(kind: str, seed: int, opener: Opener) -> S:
+        def score_of(kind: str, seed: int, opener: Opener) -> S:
             network = opener()
             score = self.answer(network)
-            if kind in tallies and (tally := self.tally(network, score)):
-                tallies[kind][seed] = tally
+            if kind in results and (slice_results := self.slice_results(network, score)):
+                results[kind][seed] = slice_results
             return score
 
-        taught = answered("teacher", 0, teacher) if teacher else None
+        taught = score_of("teacher", 0, teacher) if teacher else None
         alone, learnt, *others = (
-            {seed: answered(kind, seed, models[seed]) for seed in sorted(models)}
+            {seed: score_of(kind, seed, models[seed]) for seed in sorted(models)}
             for kind, models in {"student": students, "distill": distilled, **arms}.items()
         )
         first = min(learnt)
@@ -200,9 +212,9 @@ class Evaluator(ABC, Generic[S]):
         arrays = self.compared_arrays({name: found for name, found in shown.items() if found})
         return (
             compare_scores(taught, alone, learnt, further).model_copy(
-                update={"slices": compared_slices(tallies, self.settings.confidence)}
+                update={"slices": compared_slices(results, self.settings.confidence)}
             ),
-            {**arrays, **seed_arrays(tallies["distill"])},
+            {**arrays, **seed_arrays(results["distill"])},
         )
 
     def compared_arrays(self, models: Mapping[str, S]) -> Arrays:

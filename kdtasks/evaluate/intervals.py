@@ -138,10 +138,10 @@ class PairedComparison(NamedTuple):
         """Say what the bounds rest on; `production` is what to call that model."""
         if self.gained is None:
             return "The bounds are those of a jackknife over whole images, each with both masks."
-        told = f"{self.gained} images only the new model gets right, {self.lost} only {production}"
+        text = f"{self.gained} images only the new model gets right, {self.lost} only {production}"
         if self.p_value is None:
-            return f"{told}; the bounds are those of a paired bootstrap within the classes."
-        return f"{told}; McNemar's exact test gives p = {self.p_value:.3g}."
+            return f"{text}; the bounds are those of a paired bootstrap within the classes."
+        return f"{text}; McNemar's exact test gives p = {self.p_value:.3g}."
 
 
 def compare_paired(

@@ -42,24 +42,25 @@ class TeacherAnswers(NamedTuple):
     logits: npt.NDArray[np.float32]
 
 
-class Suspicion(NamedTuple):
+class LabelIssues(NamedTuple):
     """What confident learning makes of labels.
 
     Attributes:
-        counted: int64 [N], the class that each image is confidently counted for; −1 of none.
+        confident_class: int64 [N], the class that each image is confidently counted for; −1 of
+            none.
         joint: float64 [classes, classes], the estimated joint distribution of given and true
             labels, given ones down.
         margins: float64 [N], probability of the given class less that of the likeliest other one.
-        suspects: rows of probably wrong labels, int64, those with the lowest margin first.
+        issues: rows of probably wrong labels, int64, those with the lowest margin first.
     """
 
-    counted: Integers
+    confident_class: Integers
     joint: Floats
     margins: Floats
-    suspects: Integers
+    issues: Integers
 
 
-def confident_learning(labels: npt.NDArray[np.integer], probabilities: Floats) -> Suspicion:
+def confident_learning(labels: npt.NDArray[np.integer], probabilities: Floats) -> LabelIssues:
     """Find labels that are probably wrong.
 
     A class's threshold is the mean probability that images with its label give it. An image counts
@@ -78,9 +79,9 @@ def confident_learning(labels: npt.NDArray[np.integer], probabilities: Floats) -
     sums = np.bincount(labels, given, minlength=classes)
     thresholds = np.divide(sums, sizes, out=np.full(classes, np.inf), where=sizes > 0)
     reaching = np.where(probabilities >= thresholds - _ROUNDING, probabilities, -1.0)
-    counted = np.where(reaching.max(axis=1) >= 0, reaching.argmax(axis=1), -1)
+    confident_class = np.where(reaching.max(axis=1) >= 0, reaching.argmax(axis=1), -1)
     confident = np.zeros((classes, classes))
-    np.add.at(confident, (labels[counted >= 0], counted[counted >= 0]), 1)
+    np.add.at(confident, (labels[confident_class >= 0], confident_class[confident_class >= 0]), 1)
     # a class that nobody is confident of keeps its labels
     empty = confident.sum(axis=1) == 0
     confident[empty, empty] = 1
@@ -88,9 +89,9 @@ def confident_learning(labels: npt.NDArray[np.integer], probabilities: Floats) -
     others = probabilities.copy()
     others[rows, labels] = -np.inf
     margins = given - others.max(axis=1)
-    suspects = np.flatnonzero((counted >= 0) & (counted != labels) & (margins < 0))
-    suspects = suspects[np.argsort(margins[suspects], kind="stable")]
-    return Suspicion(counted.astype(np.int64), joint, margins, suspects)
+    issues = np.flatnonzero((confident_class >= 0) & (confident_class != labels) & (margins < 0))
+    issues = issues[np.argsort(margins[issues], kind="stable")]
+    return LabelIssues(confident_class.astype(np.int64), joint, margins, issues)
 
 
 def find_label_errors(
@@ -120,44 +121,44 @@ def find_label_errors(
         logits = np.concatenate([network(images[split]) for split in splits])
         by_student.append(_probabilities(logits))
     probabilities = np.mean(by_student, axis=0)
-    taught = np.full(len(labels), -1)
+    teacher_classes = np.full(len(labels), -1)
     start = 0
     for split in splits:
         part = slice(start, start + len(images[split]))
         if answers := teacher(split):
-            told = _probabilities(answers.logits)
-            mean = (probabilities[part] + told) / 2
+            teacher_probabilities = _probabilities(answers.logits)
+            mean = (probabilities[part] + teacher_probabilities) / 2
             probabilities[part] = np.where(answers.rows[:, None], mean, probabilities[part])
-            taught[part] = np.where(answers.rows, told.argmax(axis=1), -1)
+            teacher_classes[part] = np.where(answers.rows, teacher_probabilities.argmax(axis=1), -1)
         start = part.stop
     found = confident_learning(labels, probabilities)
-    places = [(split, row) for split in splits for row in range(len(images[split]))]
+    split_rows = [(split, row) for split in splits for row in range(len(images[split]))]
     names = {split: dataset.names(split) for split in splits}
-    shown = found.suspects[:MOST_SHOWN].tolist()
+    shown = found.issues[:MOST_SHOWN].tolist()
     answers_by_student = np.array([each.argmax(axis=1) for each in by_student])
     classes = dataset.class_names
     suspected = [
         SuspectedLabel(
             name=names[split][row],
             split=split,
-            given=classes[labels[place]],
-            suggested=classes[found.counted[place]],
-            margin=float(found.margins[place]),
-            students=int((answers_by_student[:, place] == found.counted[place]).sum()),
-            teacher=classes[taught[place]] if taught[place] >= 0 else None,
+            given=classes[labels[index]],
+            suggested=classes[found.confident_class[index]],
+            margin=float(found.margins[index]),
+            students=int((answers_by_student[:, index] == found.confident_class[index]).sum()),
+            teacher=classes[teacher_classes[index]] if teacher_classes[index] >= 0 else None,
         )
-        for place in shown
-        for split, row in [places[place]]
+        for index in shown
+        for split, row in [split_rows[index]]
     ]
     record = LabelErrors(
         images={split: len(images[split]) for split in splits},
         students=len(students),
-        teacher=int((taught >= 0).sum()),
+        teacher=int((teacher_classes >= 0).sum()),
         estimated=float(1 - np.trace(found.joint)),
-        found=len(found.suspects),
+        found=len(found.issues),
         shown=tuple(suspected),
     )
-    pixels = [images[split][row] for split, row in map(places.__getitem__, shown)]
+    pixels = [images[split][row] for split, row in map(split_rows.__getitem__, shown)]
     return record, {"images": np.stack(pixels)} if pixels else {}
 
 

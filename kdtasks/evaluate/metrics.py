@@ -1,7 +1,7 @@
 """Metrics of classifiers: calibration error, accuracy exit by exit."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from kdtasks.core.records.evaluate import (
     Exit,
     ModelScores,
     PrecisionRecall,
+    ReliabilityBin,
 )
 from kdtasks.evaluate.clusters import Groups
 from kdtasks.evaluate.intervals import gain_interval
@@ -24,14 +25,6 @@ Counts = npt.NDArray[np.int64]
 Curve = npt.NDArray[np.float64]
 # Thresholds 0, 1/200 … 199/200: a pixel is answered with a class from the threshold on.
 THRESHOLDS = 200
-
-
-class ReliabilityBin(NamedTuple):
-    """The rows whose confidence lies in one bin: their means, and how many they are."""
-
-    confidence: float
-    accuracy: float
-    rows: int
 
 
 def reliability(
@@ -52,7 +45,9 @@ def reliability(
     members = [bin_of == index for index in np.unique(bin_of)]
     return [
         ReliabilityBin(
-            float(confidence[rows].mean()), float(right[rows].mean()), int(np.count_nonzero(rows))
+            confidence=float(confidence[rows].mean()),
+            accuracy=float(right[rows].mean()),
+            rows=int(np.count_nonzero(rows)),
         )
         for rows in members
     ]
@@ -107,8 +102,8 @@ def changed_rows(
         by_exit: integer [N, K], the answer each exit would give.
         exit_index: integer [N], where each row left.
     """
-    answered = by_exit[np.arange(len(by_exit)), exit_index]
-    return np.flatnonzero(answered != by_exit[:, -1])
+    predicted = by_exit[np.arange(len(by_exit)), exit_index]
+    return np.flatnonzero(predicted != by_exit[:, -1])
 
 
 def count_changed(
@@ -158,11 +153,11 @@ def mask_scores(
     if not confusion.sum():
         raise EvaluationError("no test pixel is labelled; label some, or split the images anew")
     right = np.diag(confusion).astype(np.float64)
-    labelled, answered = confusion.sum(axis=1), confusion.sum(axis=0)
+    labelled, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
     iou = class_iou(confusion)
     with np.errstate(invalid="ignore"):
-        dice = 2 * right / (labelled + answered)
-        precision, recall = right / answered, right / labelled
+        dice = 2 * right / (labelled + predicted)
+        precision, recall = right / predicted, right / labelled
     has_label = labelled > 0
     curves = zip(*precision_recall(probabilities), strict=True)
     return ModelScores(
@@ -220,8 +215,8 @@ def count_probabilities(
     classes = probabilities.shape[1]
     bins = np.clip((probabilities * THRESHOLDS).astype(np.int64), 0, THRESHOLDS - 1)
     is_class = (labels[:, None] == np.arange(classes)).astype(np.int64)
-    places = (np.arange(classes) * 2 + is_class) * THRESHOLDS + bins
-    counts = np.bincount(places.ravel(), minlength=classes * 2 * THRESHOLDS)
+    cells = (np.arange(classes) * 2 + is_class) * THRESHOLDS + bins
+    counts = np.bincount(cells.ravel(), minlength=classes * 2 * THRESHOLDS)
     return counts.reshape(classes, 2, THRESHOLDS)
 
 

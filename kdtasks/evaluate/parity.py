@@ -32,7 +32,7 @@ class ParityParams(Section):
     )
 
 
-class ParityTally:
+class ParityAccumulator:
     """Compares the logits of a file with those of its network, part by part.
 
     The error of an exit is the root mean square of the difference over the standard deviation of

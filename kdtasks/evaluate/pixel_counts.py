@@ -41,7 +41,7 @@ class PixelCounts(Score):
     predicted: npt.NDArray[np.uint8]
     class_names: tuple[str, ...]
     settings: EvaluateParams
-    answered: bool = False
+    is_teacher_labelled: bool = False
     task = Segmentation()
 
     @property
@@ -118,8 +118,8 @@ def count_pixels(
             )
         counts = counted(truth, dataset.ignore_label)
         probabilities += count_probabilities(softmax(logits[counts]), truth[counts])
-    names, answered = dataset.class_names, split in dataset.answered
-    return PixelCounts(confusions, probabilities, predicted, names, settings, answered)
+    names, is_teacher_labelled = dataset.class_names, split in dataset.teacher_labelled
+    return PixelCounts(confusions, probabilities, predicted, names, settings, is_teacher_labelled)
 
 
 def mean_iou_interval(confusions: Counts, confidence: float) -> Interval | None:

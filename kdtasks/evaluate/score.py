@@ -25,17 +25,17 @@ class Score(ABC):
     Attributes:
         task: of the model.
         settings: level of the intervals, and the bootstrap over test images.
-        answered: whether a teacher's answers stand in the place of labels.
+        is_teacher_labelled: whether a teacher's answers stand in the place of labels.
     """
 
     task: ClassVar[Task]
     settings: EvaluateParams
-    answered: bool = False
+    is_teacher_labelled: bool = False
 
     @property
     def metric(self) -> Metric:
         """What models are compared by."""
-        return metric_of(self.task, self.settings.metric).by(teacher=self.answered)
+        return metric_of(self.task, self.settings.metric).by(teacher=self.is_teacher_labelled)
 
     @property
     @abstractmethod
@@ -75,7 +75,7 @@ class Score(ABC):
     @property
     @abstractmethod
     def paired_values(self) -> tuple[NDArray[Any], NDArray[np.integer]]:
-        """Give a row of `values`, and one of the `units`, of the task's `Tally`."""
+        """Give a row of `values`, and one of the `units`, of the task's `SliceResults`."""
 
     @property
     def sparse(self) -> str:
@@ -120,8 +120,8 @@ def compare_scores(
     Raises:
         EvaluationError: the seeds do not match, or no test pixel is labelled.
     """
-    answered = teacher or next(iter(distilled.values()))
-    confidence = answered.settings.confidence
+    first = teacher or next(iter(distilled.values()))
+    confidence = first.settings.confidence
     by_seed, summaries = {}, {}
     arms = arms or {}
     for kind, models in {"student": student, "distill": distilled, **arms}.items():
@@ -129,7 +129,7 @@ def compare_scores(
             continue
         scores = {seed: models[seed].scores() for seed in sorted(models)}
         by_seed[kind] = {seed: models[seed].value for seed in scores}
-        means = mean_scores(list(scores.values())).present() if answered.task.per_pixel else {}
+        means = mean_scores(list(scores.values())).present() if first.task.per_pixel else {}
         means = {key: value for key, value in means.items() if key not in ("mean_iou", "interval")}
         summaries[kind] = over_seeds(by_seed[kind], confidence, means)
 
@@ -141,22 +141,22 @@ def compare_scores(
     if students := list(student.values()):
         look = look_at(len(student))
         judged = sorted(student)[: look.seeds if look else None]  # those behind the gain over seeds
-        bootstrap = answered.gain_interval(
+        bootstrap = first.gain_interval(
             [distilled[seed] for seed in judged if seed in distilled],
             [student[seed] for seed in judged],
         )
         found = gain("distill", bootstrap, confidence)
         lead = teacher.gain_interval([teacher] * len(students), students) if teacher else None
     return Comparison(
-        **answered.size.present(),
-        metric=answered.settings.metric,
+        **first.size.present(),
+        metric=first.settings.metric,
         teacher=teacher.with_interval() if teacher else None,
         student=summaries.get("student"),
         distill=summaries["distill"],
         gain=found,
         teacher_lead=lead,
         teacher_worse_than_student=bool(lead and lead[1] < 0),
-        labels_from="teacher" if answered.answered else None,
+        labels_from="teacher" if first.is_teacher_labelled else None,
         arms={
             arm: ArmScores(
                 **summaries[arm].present(),

@@ -23,7 +23,7 @@ from kdtasks.tasks.task import AGREEMENT
 
 
 def _sentence(found: PixelCounts, scores: ModelScores) -> str:
-    pixels = AGREEMENT if found.answered else "accuracy"
+    pixels = AGREEMENT if found.is_teacher_labelled else "accuracy"
     return f"{found.metric.name} {found.value:.4f}, pixel {pixels} {scores.accuracy:.4f}"
 
 
@@ -42,7 +42,11 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
         """Evaluate a bundle over all labelled pixels."""
         model, labels = Segmenter.load(bundle), self.labels
         found = self.answer(model.logits)
-        scores, rows, tally = found.with_interval(), self._patches, self.tally(model.logits, found)
+        scores, rows, slice_results = (
+            found.with_interval(),
+            self._patches,
+            self.slice_results(model.logits, found),
+        )
         return Evaluated(
             Evaluation(
                 **scores.present(),
@@ -50,7 +54,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
                 confusion=tuple(map(tuple, found.confusions.sum(axis=0).tolist())),
                 cost=1.0,
                 labels_from=self.dataset.labels_from(self.split),
-                slices=tally.scores(self.settings.confidence) if tally else {},
+                slices=slice_results.scores(self.settings.confidence) if slice_results else {},
             ),
             _sentence(found, scores),
             predictions={
@@ -64,7 +68,7 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
                 "labels": labels[rows],
                 "predicted": found.predicted[rows],
                 "probabilities": found.probabilities,
-                **(tally.arrays() if tally else {}),
+                **(slice_results.arrays() if slice_results else {}),
             },
         )
 

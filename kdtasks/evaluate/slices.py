@@ -17,7 +17,7 @@ from kdtasks.evaluate.jackknife import FEWEST_IMAGES, jackknife_interval, pseudo
 PLAIN = "plain"
 _ARRAYS = "slice_names", "slice_values", "slice_units", "slice_apart"
 
-# A row of a tally's `values`, and one of its `units`.
+# A row of `SliceResults.values`, and one of its `units`.
 Row = tuple[NDArray[Any], NDArray[np.integer]]
 
 
@@ -38,36 +38,36 @@ class Change(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tally(ABC):
+class SliceResults(ABC):
     """The answers of one model, as what its task makes intervals of.
 
     Attributes:
         names: of the slices, `PLAIN` first.
-        values: [slices, …], in the order of the names; `filler` ends those of fewer images.
+        values: [slices, …], in the order of the names; `fill_value` ends those of fewer images.
         units: what more an interval depends on; −1 ends those of fewer images.
-        apart: bool [slices], which are of other images than the test split's.
+        separate: bool [slices], which are of other images than the test split's.
     """
 
     per_pixel: ClassVar[bool]
-    filler: ClassVar[float]
+    fill_value: ClassVar[float]
     names: tuple[str, ...]
     values: NDArray[Any]
     units: NDArray[np.integer]
-    apart: NDArray[np.bool_]
+    separate: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, rows: Mapping[str, Row], apart: Collection[str] = ()) -> Self:
+    def of(cls, rows: Mapping[str, Row], separate: Collection[str] = ()) -> Self:
         """Put rows of several slices together, by name, `PLAIN` first.
 
         Args:
-            apart: names of those of other images.
+            separate: names of those of other images.
         """
         values, units = zip(*rows.values(), strict=True)
         return cls(
             tuple(rows),
-            _stacked(values, cls.filler),
+            _stacked(values, cls.fill_value),
             _stacked(units, -1),
-            np.array([name in apart for name in rows]),
+            np.array([name in separate for name in rows]),
         )
 
     @abstractmethod
@@ -92,30 +92,30 @@ class Tally(ABC):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give it as arrays to be written beside others."""
-        found = np.array(self.names), self.values, self.units, self.apart
+        found = np.array(self.names), self.values, self.units, self.separate
         return dict(zip(_ARRAYS, found, strict=True))
 
     def _of(self, name: str) -> NDArray[Any]:
         found: NDArray[Any] = self.values[self.names.index(name)]
         return found
 
-    def _is_apart(self, name: str) -> bool:
-        return bool(self.apart[self.names.index(name)])
+    def _is_separate(self, name: str) -> bool:
+        return bool(self.separate[self.names.index(name)])
 
 
-def _stacked(rows: Sequence[NDArray[Any]], filler: float) -> NDArray[Any]:
+def _stacked(rows: Sequence[NDArray[Any]], fill_value: float) -> NDArray[Any]:
     longest = max(map(len, rows))
-    return np.stack([np.pad(it, (0, longest - len(it)), constant_values=filler) for it in rows])
+    return np.stack([np.pad(it, (0, longest - len(it)), constant_values=fill_value) for it in rows])
 
 
-class ClassTally(Tally):
+class ClassSliceResults(SliceResults):
     """Classes: `values` are bool [slices, N], whether each answer is right.
 
     `units` are integers [slices, N], the group of each image, −1 of those outside of the slice.
     """
 
     per_pixel = False
-    filler = 0
+    fill_value = 0
 
     def score(self, name: str, confidence: float) -> SliceScore:
         """Give the accuracy with Wilson's interval.
@@ -141,7 +141,7 @@ class ClassTally(Tally):
         mine, its = self._of(name)[inside], network._of(name)[inside]
         changes = mine.astype(np.int64) - its
         plain = (self._of(PLAIN).astype(np.int64) - network._of(PLAIN))[tested]
-        if self._is_apart(name):
+        if self._is_separate(name):
             signs = [_signs(plain, members), _signs(changes, members_of(groups, len(groups)))]
             is_other = np.repeat([False, True], list(map(len, signs)))
             p_value = part_p_value(np.concatenate(signs), is_other)
@@ -169,14 +169,14 @@ def _signs(changes: NDArray[np.int64], members: NDArray[np.int64]) -> NDArray[np
     return np.sign(np.bincount(members, weights=changes)).astype(np.int64)
 
 
-class MaskTally(Tally):
+class MaskSliceResults(SliceResults):
     """Masks: `values` are the mean IoU, float64 [slices, 1 + images]; `units` [slices, 1], pixels.
 
     Each mean IoU is that of all source images, and of all but each.
     """
 
     per_pixel = True
-    filler = np.nan
+    fill_value = np.nan
 
     def score(self, name: str, confidence: float) -> SliceScore:
         """Give the mean IoU with the jackknife's interval."""
@@ -195,7 +195,7 @@ class MaskTally(Tally):
         enough = len(changes) > FEWEST_IMAGES
         interval = seeds_interval(pseudo_values(changes), confidence) if enough else None
         p_value = None
-        if self._is_apart(name):
+        if self._is_separate(name):
             if enough and len(plain) > FEWEST_IMAGES:
                 p_value = t_p_value(pseudo_values(changes), pseudo_values(plain))
         elif enough:
@@ -207,31 +207,35 @@ class MaskTally(Tally):
         return found[~np.isnan(found)]
 
 
-def tally_kind(*, per_pixel: bool) -> type[Tally]:
+def slice_results_class(*, per_pixel: bool) -> type[SliceResults]:
     """Give the kind of a task."""
-    return MaskTally if per_pixel else ClassTally
+    return MaskSliceResults if per_pixel else ClassSliceResults
 
 
-def read_tally(arrays: Mapping[str, NDArray[Any]], *, per_pixel: bool) -> Tally | None:
-    """Read what `Tally.arrays` gave; None where there is nothing of the kind."""
+def read_slice_results(
+    arrays: Mapping[str, NDArray[Any]], *, per_pixel: bool
+) -> SliceResults | None:
+    """Read what `SliceResults.arrays` gave; None where there is nothing of the kind."""
     if _ARRAYS[0] not in arrays:
         return None
-    names, values, units, apart = (arrays[name] for name in _ARRAYS)
-    return tally_kind(per_pixel=per_pixel)(tuple(names.tolist()), values, units, apart)
+    names, values, units, separate = (arrays[name] for name in _ARRAYS)
+    return slice_results_class(per_pixel=per_pixel)(tuple(names.tolist()), values, units, separate)
 
 
-def seed_arrays(tallies: Mapping[int, Tally]) -> dict[str, NDArray[Any]]:
-    """Give the tallies of several seeds as arrays, `slice_values` with a first axis of seeds."""
-    if not tallies:
+def seed_arrays(results: Mapping[int, SliceResults]) -> dict[str, NDArray[Any]]:
+    """Give the results of several seeds as arrays, `slice_values` with a first axis of seeds."""
+    if not results:
         return {}
-    values = np.stack([tally.values for tally in tallies.values()])
-    first = next(iter(tallies.values()))
-    return first.arrays() | {"slice_values": values, "slice_seeds": np.array(list(tallies))}
+    values = np.stack([model.values for model in results.values()])
+    first = next(iter(results.values()))
+    return first.arrays() | {"slice_values": values, "slice_seeds": np.array(list(results))}
 
 
-def read_seed_tallies(arrays: Mapping[str, NDArray[Any]], *, per_pixel: bool) -> dict[int, Tally]:
+def read_seed_slice_results(
+    arrays: Mapping[str, NDArray[Any]], *, per_pixel: bool
+) -> dict[int, SliceResults]:
     """Read what `seed_arrays` gave."""
-    together = read_tally(arrays, per_pixel=per_pixel)
+    together = read_slice_results(arrays, per_pixel=per_pixel)
     if together is None:
         return {}
     seeds = arrays["slice_seeds"].tolist()
@@ -242,13 +246,13 @@ def read_seed_tallies(arrays: Mapping[str, NDArray[Any]], *, per_pixel: bool) ->
 
 
 def compared_slices(
-    models: Mapping[str, Mapping[int, Tally]], confidence: float
+    models: Mapping[str, Mapping[int, SliceResults]], confidence: float
 ) -> dict[str, ComparedSlice]:
     """Score `teacher`, `student` and `distill` on every slice, students by the mean over seeds."""
     scores: dict[str, dict[str, SliceScore]] = {}
-    for kind, tallies in models.items():
-        if tallies:
-            first, *others = tallies.values()
+    for kind, results in models.items():
+        if results:
+            first, *others = results.values()
             scores[kind] = first.mean(others).scores(confidence)
     names = scores.get("distill", {})
     return {

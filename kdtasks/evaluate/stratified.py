@@ -21,24 +21,24 @@ _CHUNK = 4_000_000
 
 
 @dataclass(frozen=True)
-class Answered:
+class ComparedPredictions:
     """What one side, or two that are compared, answer on the same images.
 
     Attributes:
         labels: integers [N], 0 … classes − 1.
-        sides: one or two arrays of integers [models, N]; a side's score is the mean of its models.
+        models: one or two arrays of integers [models, N]; a side's score is the mean of its models.
         classes: how many there are.
         groups: integers [N], the group of each image; None: each is on its own.
     """
 
     labels: NDArray[np.integer]
-    sides: tuple[NDArray[np.integer], ...]
+    models: tuple[NDArray[np.integer], ...]
     classes: int
     groups: Groups | None = None
 
 
 def stratified_interval(
-    answered: Answered, metric: str, *, confidence: float, samples: int, seed: int
+    compared: ComparedPredictions, metric: str, *, confidence: float, samples: int, seed: int
 ) -> Interval:
     """Give the percentile interval of a side's metric, or of the first's less the second's.
 
@@ -49,7 +49,7 @@ def stratified_interval(
     several images are worth fewer by (z / t)², as in `independent_fraction`.
 
     Args:
-        answered: labels and answers.
+        compared: labels and answers.
         metric: a key of `BY_CLASS`.
         confidence: level of the interval, 0 … 1 without the ends.
         samples: number of resamples.
@@ -58,12 +58,12 @@ def stratified_interval(
     Source: Rubin 1981, Ann. Statist. 9, 130-134; the halves are Jeffreys' prior.
     """
     score, drawn = BY_CLASS[metric], []
-    for weights in _resamples(answered, confidence, samples, np.random.default_rng(seed)):
-        sides = [
-            np.mean([score(*weights.counts(model, place)) for model in models], axis=0)
-            for place, models in enumerate(weights.rows.sides)
+    for weights in _resamples(compared, confidence, samples, np.random.default_rng(seed)):
+        models = [
+            np.mean([score(*weights.counts(model, index)) for model in models], axis=0)
+            for index, models in enumerate(weights.rows.models)
         ]
-        drawn.append(sides[0] - sides[1] if len(sides) > 1 else sides[0])
+        drawn.append(models[0] - models[1] if len(models) > 1 else models[0])
     scores = np.concatenate(drawn)
     low, high = np.quantile(scores, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return float(low), float(high)
@@ -80,7 +80,7 @@ class _Resamples(NamedTuple):
             side is right.
     """
 
-    rows: Answered
+    rows: ComparedPredictions
     totals: Weights
     own: Weights
     added: Weights
@@ -95,27 +95,27 @@ class _Resamples(NamedTuple):
         # which other class is answered wrongly nobody knows, but none that no image is of
         there = self.totals > 0
         spread = there * (wrong.sum(axis=1, keepdims=True) - wrong) / max(there.sum() - 1, 1)
-        answered = right + spread + _sum_by(self.own, answers, classes)
-        return hits, np.broadcast_to(self.totals, hits.shape), answered
+        compared = right + spread + _sum_by(self.own, answers, classes)
+        return hits, np.broadcast_to(self.totals, hits.shape), compared
 
 
 def _resamples(
-    answered: Answered, confidence: float, samples: int, generator: np.random.Generator
+    compared: ComparedPredictions, confidence: float, samples: int, generator: np.random.Generator
 ) -> Iterator[_Resamples]:
     """Draw resamples, a few at a time."""
-    labels, classes = answered.labels, answered.classes
-    members = members_of(answered.groups, len(labels))
+    labels, classes = compared.labels, compared.classes
+    members = members_of(compared.groups, len(labels))
     totals = np.bincount(labels, minlength=classes).astype(np.float64)
     units = np.unique(np.stack([labels, members]), axis=1)[0]
     group_size = totals / np.maximum(np.bincount(units, minlength=classes), 1)
-    rows, owners, shapes, scale = answered, members, np.ones(int(members.max()) + 1), 1.0
+    rows, owners, shapes, scale = compared, members, np.ones(int(members.max()) + 1), 1.0
     if len(shapes) == len(labels):  # images with the same label and answers are drawn as one
-        rows, shapes = _patterns(answered)
+        rows, shapes = _patterns(compared)
         owners = np.arange(len(shapes))
     else:
         shapes *= (worth := _worth(len(shapes), confidence))
         scale = 1 / worth
-    kinds = (2,) * len(answered.sides)
+    kinds = (2,) * len(compared.models)
     step = max(1, _CHUNK // max(len(owners), classes * 2 ** len(kinds)))
     for start in range(0, samples, step):
         count = min(step, samples - start)
@@ -129,13 +129,15 @@ def _resamples(
         yield _Resamples(rows, totals, own, added)
 
 
-def _patterns(answered: Answered) -> tuple[Answered, Weights]:
+def _patterns(compared: ComparedPredictions) -> tuple[ComparedPredictions, Weights]:
     """Put together the images with the same label and the same answers, and count them."""
-    models = [len(side) for side in answered.sides]
-    table = np.vstack([answered.labels, *answered.sides])
+    sizes = [len(model) for model in compared.models]
+    table = np.vstack([compared.labels, *compared.models])
     patterns, counts = np.unique(table, axis=1, return_counts=True)
-    sides = np.split(patterns[1:], np.cumsum(models)[:-1])
-    return Answered(patterns[0], tuple(sides), answered.classes), counts.astype(np.float64)
+    split = np.split(patterns[1:], np.cumsum(sizes)[:-1])
+    return ComparedPredictions(patterns[0], tuple(split), compared.classes), counts.astype(
+        np.float64
+    )
 
 
 def _worth(units: int, confidence: float) -> float:
@@ -146,8 +148,8 @@ def _worth(units: int, confidence: float) -> float:
         return 1.0
     tail = 0.5 + confidence / 2
     # The variance of a mean of Dirichlet weights is that of the values over units · shape + 1.
-    wanted = (units - 1) * float(ndtri(tail) / stdtrit(units - 1, tail)) ** 2
-    return max(wanted - 1, 1.0) / units
+    shape = (units - 1) * float(ndtri(tail) / stdtrit(units - 1, tail)) ** 2
+    return max(shape - 1, 1.0) / units
 
 
 def _sum_by(weights: Weights, index: NDArray[np.integer], classes: int) -> Weights:

@@ -26,25 +26,25 @@ class TeacherNetwork:
 
     Attributes:
         run: from the images that it sees to logits.
-        seen: from the split's images to those, which may have another size.
-        looks: whether it looks at them; a file of answers does not.
-        folders: as `seen`, of the images of further test folders, by name.
+        to_inputs: from the split's images to those, which may have another size.
+        uses_pixels: whether it looks at them; a file of answers does not.
+        folders: as `to_inputs`, of the images of further test folders, by name.
     """
 
     run: Network
-    seen: Callable[[Any], Any]
-    looks: bool
+    to_inputs: Callable[[Any], Any]
+    uses_pixels: bool
     folders: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def __call__(self, images: Any) -> NDArray[Any]:
         """Answer the images of the split."""
-        return self.run(self.seen(images))
+        return self.run(self.to_inputs(images))
 
 
 def on_folder(network: Network, name: str) -> Network:
     """Give the network that answers a further test folder; a teacher sees its own images of it."""
     if isinstance(network, TeacherNetwork):
-        return replace(network, seen=network.folders[name])
+        return replace(network, to_inputs=network.folders[name])
     return network
 
 
@@ -56,7 +56,7 @@ def slice_views(settings: EvaluateParams) -> dict[str, Callable[[Network], Netwo
     """
 
     def view(name: CorruptionName, severity: int) -> Callable[[Network], Network]:
-        return lambda network: _corrupting(network, name, severity, settings.seed)
+        return lambda network: _corrupted(network, name, severity, settings.seed)
 
     return {
         f"{name} {severity}": view(name, severity)
@@ -65,10 +65,10 @@ def slice_views(settings: EvaluateParams) -> dict[str, Callable[[Network], Netwo
     }
 
 
-def _corrupting(network: Network, name: CorruptionName, severity: int, seed: int) -> Network:
+def _corrupted(network: Network, name: CorruptionName, severity: int, seed: int) -> Network:
     """Damage what a network sees; a teacher's own images at their own size."""
     if isinstance(network, TeacherNetwork):
-        return replace(network, run=_corrupting(network.run, name, severity, seed))
+        return replace(network, run=_corrupted(network.run, name, severity, seed))
     draw = generator(f"corruption {name}", seed, severity)
 
     def run(images: Any) -> NDArray[Any]:

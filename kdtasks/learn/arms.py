@@ -20,7 +20,7 @@ from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.stacked_rows import StackedRows, new_array, rows_of
 from kdtasks.data.teacher_images import teacher_images
 from kdtasks.data.unlabelled import IMAGES, open_unlabelled
-from kdtasks.learn.networks.saved import start_of
+from kdtasks.learn.networks.saved import initial_weights_of
 from kdtasks.learn.objectives.distillation import (
     DistillationObjective,
     DistillParams,
@@ -28,22 +28,22 @@ from kdtasks.learn.objectives.distillation import (
 )
 from kdtasks.learn.objectives.hints import teacher_layers
 from kdtasks.learn.objectives.objective import (
-    HardAnswerObjective,
+    HardLabelObjective,
     LabelObjective,
     Objective,
     backbone_first,
-    label_loss_of,
+    make_label_loss,
 )
 from kdtasks.learn.schedules import History
-from kdtasks.learn.targets.files import answer_files
-from kdtasks.learn.targets.open import open_targets, taught_set
+from kdtasks.learn.targets.files import target_files
+from kdtasks.learn.targets.open import distillation_set, open_targets
 from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import Teacher, open_teacher
 from kdtasks.learn.training.examples import Examples, TrainingExamples
 from kdtasks.learn.training.loop import TrainingSchedule
-from kdtasks.learn.training.online import OnlineExamples, no_answer
+from kdtasks.learn.training.online import OnlineExamples, no_logits
 from kdtasks.learn.training.repetition import in_cycles, repeated_examples, repetition_of
-from kdtasks.learn.training.resized_views import ViewsAlike, view_in_batches
+from kdtasks.learn.training.resized_views import ResizedViews, view_in_batches
 from kdtasks.learn.training.run import TrainedNetwork, TrainingRun, run_training
 from kdtasks.learn.training.settings import StudentParams, TrainingSetup, TrainParams
 from kdtasks.learn.training.views import AugmentationParams, count_views
@@ -107,9 +107,9 @@ class ArmPlanner:
         """
         paths, unlabelled = self.paths, open_unlabelled(self.paths.unlabelled)
         labelled = open_labelled(paths.labelled)
-        seen = [paths.labelled, paths.unlabelled / IMAGES]
+        files = [paths.labelled, paths.unlabelled / IMAGES]
         if arm in ("soft", "hard"):
-            training = taught_set(paths.targets, self.dataset, unlabelled, labelled)
+            training = distillation_set(paths.targets, self.dataset, unlabelled, labelled)
             layers = teacher_layers(self.distill.hints) if arm == "soft" else ()
             examples = open_targets(
                 paths.targets,
@@ -118,7 +118,7 @@ class ArmPlanner:
                 layers=layers,
                 own_images=paths.teacher_images,
             )
-            inputs = [*seen, *answer_files(paths.targets)]
+            inputs = [*files, *target_files(paths.targets)]
             return ArmPlan(examples, self._objective(arm, training), inputs, keeps_best=False)
         if arm != "all_labels" and not len(labelled):
             raise Refused(NO_LABELS)
@@ -129,13 +129,13 @@ class ArmPlanner:
         teacher = open_teacher(paths.teacher) if arm == "soft_labelled" else None
         if teacher:
             names = self.dataset.names("train")
-            teacher = teacher.about([names[row] for row in training.labelled])
-        examples = self._repeated(training, epoch_size, teacher)
+            teacher = teacher.for_images([names[row] for row in training.labelled])
+        examples = self._repeated_examples(training, epoch_size, teacher)
         if teacher:
-            seen += sorted(path for path in paths.teacher.rglob("*") if path.is_file())
-        return ArmPlan(examples, self._objective(arm, training), seen, keeps_best=teacher is None)
+            files += sorted(path for path in paths.teacher.rglob("*") if path.is_file())
+        return ArmPlan(examples, self._objective(arm, training), files, keeps_best=teacher is None)
 
-    def _repeated(
+    def _repeated_examples(
         self, training: TrainingSet, epoch_size: int, teacher: Teacher | None
     ) -> Examples:
         """Show the labelled images alone, again and again, and what the teacher says of them."""
@@ -145,9 +145,9 @@ class ArmPlanner:
         weights = None if training.weights is None else training.weights[rows]
         own = self._own_images(training) if teacher and teacher.image_shape else None
         if self.online:
-            answer = partial(_answer, teacher) if teacher else no_answer
-            seen = own.moved if own else None
-            return OnlineExamples(*data, self.seed, answer, epoch_size, weights, seen)
+            answer = partial(_teacher_logits, teacher) if teacher else no_logits
+            files = own.draw if own else None
+            return OnlineExamples(*data, self.seed, answer, epoch_size, weights, files)
         limit = self.train.memory_limit_mb
         examples = repeated_examples(
             *data, epoch_size=epoch_size, memory_limit_mb=limit, weights=weights
@@ -155,22 +155,22 @@ class ArmPlanner:
         if not teacher:
             return examples
         if not own:
-            return _answered(examples, teacher, len(images), limit)
-        return _answered_alike(examples, teacher, own, labels, limit)
+            return _with_teacher_logits(examples, teacher, len(images), limit)
+        return _with_resized_teacher_logits(examples, teacher, own, labels, limit)
 
-    def _own_images(self, training: TrainingSet) -> ViewsAlike:
+    def _own_images(self, training: TrainingSet) -> ResizedViews:
         """Give the labelled images as the teacher sees them."""
         images = teacher_images(self.paths.teacher_images, "train")
         height, width = training.images.shape[1:3]
         rows = StackedRows((images, training.labelled))
-        return ViewsAlike(rows, (height, width), self.augmentation)
+        return ResizedViews(rows, (height, width), self.augmentation)
 
     def _objective(self, arm: Arm, training: TrainingSet) -> Objective:
-        loss = label_loss_of(
+        loss = make_label_loss(
             self.train.loss, self.dataset, training, balance=self.train.class_balance
         )
         if arm == "hard":
-            return HardAnswerObjective(replace(loss, ignore_label=None))
+            return HardLabelObjective(replace(loss, ignore_label=None))
         if arm == "soft":
             return DistillationObjective(self.distill, loss)
         if arm == "soft_labelled":
@@ -178,7 +178,7 @@ class ArmPlanner:
         return LabelObjective(loss)
 
 
-def pace(arm: Arm, student: StudentParams, distill: DistillParams) -> tuple[float, int]:
+def rate_and_epochs(arm: Arm, student: StudentParams, distill: DistillParams) -> tuple[float, int]:
     """Give the highest learning rate of an arm, and its epochs."""
     if arm in ("labels", "all_labels"):
         return student.learning_rate, student.epochs or distill.epochs
@@ -205,9 +205,9 @@ def train_arm(
             nothing; None for all epochs.
     """
     plan = planner.plan(arm)
-    rate, epochs = pace(arm, student, planner.distill)
+    rate, epochs = rate_and_epochs(arm, student, planner.distill)
     root = planner.paths.root
-    start = start_of(Path(student.start), planner.seed, root)
+    start = initial_weights_of(Path(student.start), planner.seed, root)
     run = TrainingRun(
         name=name,
         network=student.model,
@@ -236,11 +236,11 @@ def train_arm(
     )
 
 
-def _answer(teacher: Teacher, images: np.ndarray) -> tuple[np.ndarray, ...]:
+def _teacher_logits(teacher: Teacher, images: np.ndarray) -> tuple[np.ndarray, ...]:
     return to_float16([teacher.logits(images)], ())
 
 
-def _answered(
+def _with_teacher_logits(
     examples: TrainingExamples, teacher: Teacher, count: int, memory_limit_mb: float
 ) -> TrainingExamples:
     """Have the teacher answer every view; view i is of image i mod `count`."""
@@ -248,20 +248,20 @@ def _answered(
     total = cycles * epoch_size
     logits: Any = None
     for start in range(0, total, _CHUNK):
-        places = np.arange(start, min(start + _CHUNK, total))
-        images = examples.images[places // epoch_size, places % epoch_size]
-        (part,) = to_float16(teacher.answers(images, places % count), ())
+        indices = np.arange(start, min(start + _CHUNK, total))
+        images = examples.images[indices // epoch_size, indices % epoch_size]
+        (part,) = to_float16(teacher.predict(images, indices % count), ())
         if logits is None:
             shape = (total, *part.shape[1:])
             logits = new_array(shape, part.dtype, memory_limit_mb=memory_limit_mb)
-        logits[places] = part
+        logits[indices] = part
     return replace(examples, teacher_logits=logits.reshape(cycles, epoch_size, *logits.shape[1:]))
 
 
-def _answered_alike(
+def _with_resized_teacher_logits(
     examples: TrainingExamples,
     teacher: Teacher,
-    own: ViewsAlike,
+    own: ResizedViews,
     labels: Any,
     memory_limit_mb: float,
 ) -> TrainingExamples:
@@ -272,7 +272,7 @@ def _answered_alike(
     for view in range(views):
         drawn = view_in_batches(own.images, labels, view=view, augmentation=repeated, size=own.size)
         for rows, images in drawn:
-            (part,) = to_float16(teacher.answers(images, rows), ())
+            (part,) = to_float16(teacher.predict(images, rows), ())
             if logits is None:
                 shape = (views, len(labels), *part.shape[1:])
                 logits = new_array(shape, part.dtype, memory_limit_mb=memory_limit_mb)

@@ -37,11 +37,11 @@ class Guardian:
     @contextmanager
     def watching(self, group: int) -> Iterator[None]:
         """Keep a process group on the list for as long as the block runs."""
-        self._tell(f"+{group}")
+        self._send(f"+{group}")
         try:
             yield
         finally:
-            self._tell(f"-{group}")
+            self._send(f"-{group}")
 
     def close(self) -> None:
         """End the guardian; what is still on its list is ended as well."""
@@ -49,7 +49,7 @@ class Guardian:
             self._input.close()
         self._process.wait()
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._input.closed:
             return
         with contextlib.suppress(BrokenPipeError):  # it was killed: the run itself goes on

@@ -22,27 +22,27 @@ SETTLE_SECONDS = 2.0  # a server answers before it has written everything down
 
 
 @contextmanager
-def prefect_server(project: Path, *, wanted: bool) -> Iterator[str | None]:
+def prefect_server(project: Path, *, needed: bool) -> Iterator[str | None]:
     """The API URL to report to for as long as the block runs; none to do without a server.
 
-    That is the server which the user has configured or, where there is none and one is `wanted`, a
+    That is the server which the user has configured or, where there is none and one is `needed`, a
     temporary one. It stands in PREFECT_API_URL meanwhile, before Prefect is imported.
 
     Raises:
-        ProjectError: one is `wanted`, and the configured one does not answer or the temporary one
+        ProjectError: one is `needed`, and the configured one does not answer or the temporary one
             does not start.
     """
     url = configured_server(project)
     if url and not is_answering(url):
         complaint = f"the Prefect server at {url} does not answer"
-        if wanted:
+        if needed:
             raise ProjectError(
                 f"{complaint}; start it with `prefect server start`, or correct PREFECT_API_URL"
             )
         print(f"{complaint}; running without it", file=sys.stderr)
         url = None
     with ExitStack() as opened:
-        if url or wanted:
+        if url or needed:
             opened.enter_context(_environment(QUIET))
             url = url or opened.enter_context(temporary_server())
             opened.enter_context(_environment({"PREFECT_API_URL": url}))

@@ -63,7 +63,7 @@ def _of_the_task(params: Any) -> Iterator[str]:
             f"train.class_balance is sampling, data.source {params.data.source.name}; a mask "
             "holds several classes, so images cannot be drawn by class: use weights"
         )
-    for mixing in params.augmentation.chosen(Mixing):
+    for mixing in params.augmentation.of_kind(Mixing):
         if task.per_pixel and not mixing.mixes_masks:
             yield (
                 f"augmentation.transforms holds {mixing.name}, data.source is "
@@ -107,7 +107,7 @@ def _of_networks(params: Any) -> Iterator[str]:
 
 
 def _of_the_distillation(params: Any) -> Iterator[str]:
-    hides = params.data.train_labels is not None or "train" in params.data.source.answered
+    hides = params.data.train_labels is not None or "train" in params.data.source.teacher_labelled
     if "all_labels" in params.distill.arms and not hides:
         yield (
             "distill.arms holds all_labels, and data.train_labels is null: the student alone "

@@ -60,7 +60,7 @@ def explain(errors: list[ErrorDetails], schema: Schema) -> str:
     """One line for `errors` of validating by `schema`, joined by ` | `; the first ten of many."""
     first = errors[:MOST_LINES]
     lines = [_explain_one(error, schema) for error in first if not _follows_from_another(error)]
-    lines = [shortened(line, most=1000) for line in dict.fromkeys(lines)]
+    lines = [shortened(line, max_length=1000) for line in dict.fromkeys(lines)]
     return " | ".join([*lines, *([f"and {len(errors) - len(first):,} more"] * (errors != first))])
 
 

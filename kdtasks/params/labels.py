@@ -14,7 +14,7 @@ def label_problems(params: Any) -> Iterator[str]:
     """
     if not params.labels_seen:
         yield from _without_training_labels(params)
-    answered = params.data.source.answered
+    answered = params.data.source.teacher_labelled
     if answered:
         yield from _with_a_teacher_as_judge(params)
     if "validation" in answered and params.select.max_accuracy_drop is not None:
@@ -38,7 +38,7 @@ def label_problems(params: Any) -> Iterator[str]:
 
 
 def _without_training_labels(params: Any) -> Iterator[str]:
-    has_none = "train" in params.data.source.answered
+    has_none = "train" in params.data.source.teacher_labelled
     distill, balance = params.distill, params.train.class_balance
     arms = distill.arms
     for wants, setting, advice in (

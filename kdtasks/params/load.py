@@ -17,7 +17,7 @@ from kdtasks.deploy.drift import DriftParams
 from kdtasks.deploy.gate.decision import GateParams
 from kdtasks.evaluate.exits.settings import ExitsParams
 from kdtasks.evaluate.settings import BenchmarkParams, EvaluateParams
-from kdtasks.learn.networks.saved import start_of
+from kdtasks.learn.networks.saved import initial_weights_of
 from kdtasks.learn.objectives.distillation import DistillParams
 from kdtasks.learn.targets.settings import TargetsParams
 from kdtasks.learn.teachers.settings import TeacherParams
@@ -85,7 +85,7 @@ class Params(Section):
     @property
     def labels_seen(self) -> bool:
         """Whether students see any label of the training split."""
-        return self.data.train_labels != 0 and "train" not in self.data.source.answered
+        return self.data.train_labels != 0 and "train" not in self.data.source.teacher_labelled
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Params":
@@ -138,7 +138,7 @@ def load_project_params(project: Path) -> Params:
                 "must exist even where nothing is read from it"
             )
     for seed in params.seeds:
-        start_of(Path(params.student.start), seed, project)
+        initial_weights_of(Path(params.student.start), seed, project)
     return params
 
 

@@ -1,6 +1,7 @@
 """What to try next: one plain rule for each proposal.
 
-check labels: at least 1 % of the labels that were judged look wrong.
+check labels: at least 1 % of the labels that were judged look wrong, and at most a quarter; of
+    models that contradict more the labels are not to blame.
 a better teacher: it is worse than the student alone.
 more labels of a class: its recall is the lowest of all, the interval of it ends below the mean of
     the recalls, and students see no more labels of it than of the median class.
@@ -29,6 +30,8 @@ from kdtasks.report.sentences import metric_on, poor_teacher, still_improving
 _POINT = 0.01
 # Fraction of the judged labels from which those that look wrong come first.
 _MANY_LABELS = 0.01
+# Fraction above which nothing is known of how many are (docs/evidence.md).
+_TOO_MANY_LABELS = 0.25
 
 
 class Advice(NamedTuple):
@@ -56,7 +59,9 @@ def proposals(
 
 def _labels(errors: LabelErrors | None) -> Advice | None:
     judged = sum(errors.images.values()) if errors else 0
-    if errors is None or not judged or errors.found < _MANY_LABELS * judged:
+    if errors is None or not judged:
+        return None
+    if not _MANY_LABELS <= errors.found / judged <= _TOO_MANY_LABELS:
         return None
     return Advice(
         "Check the labels that look wrong.",
@@ -90,8 +95,8 @@ def _class(statistics: Statistics, selection: Selection) -> Advice | None:
 
 
 def _epochs(statistics: Statistics) -> Advice | None:
-    told = still_improving(statistics)
-    return Advice("Train for more epochs.", told) if told else None
+    sentence = still_improving(statistics)
+    return Advice("Train for more epochs.", sentence) if sentence else None
 
 
 def _student(statistics: Statistics) -> Advice | None:

@@ -96,7 +96,7 @@ def _worth(statistics: Statistics) -> str:
     gain = known(statistics.gain)
     if gain is None:
         reason = getattr(statistics.gain, "refused", "")
-        return f"Whether distillation was worth it cannot be told: {reason}."
+        return f"Whether distillation was worth it is unknown: {reason}."
     metric, rows = metric_on("test", statistics), statistics.rows or 0
     interval = (
         f" ({statistics.confidence * 100:g}{text.SPACE}% interval "
@@ -106,17 +106,17 @@ def _worth(statistics: Statistics) -> str:
     )
     what = "patches" if task_of(statistics.task).per_pixel else "images"
     seeds = f"over {text.seeds(gain.judged)} and {rows:,} test {what}"
-    told = (
+    sentence = (
         f"{_WORTH[gain.verdict]}{more_seeds(gain.seeds_needed)}: {seeds} it changed the "
         f"{metric.name} by {text.points(gain.mean)}{interval}"
     )
     labels = known(statistics.labels)
     if labels is None:
-        return f"{told}."
+        return f"{sentence}."
     given = text.quantity(labels.train, "label")
     answered = text.quantity(images_taught(statistics), "image")
     return (
-        f"{told}; both students were given {given}, the distilled one a teacher’s answers to "
+        f"{sentence}; both students were given {given}, the distilled one a teacher’s answers to "
         f"{answered} too."
     )
 

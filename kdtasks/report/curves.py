@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kdtasks.core.records.compress import Sensitivity
-from kdtasks.core.records.report import ReliabilityBin
+from kdtasks.core.records.evaluate import ReliabilityBin
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.evaluate.metrics import THRESHOLDS, precision_recall
 from kdtasks.report.drawing import Colour, Label, draw, percent_axes, write_labels

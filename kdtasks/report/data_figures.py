@@ -115,7 +115,7 @@ def brightness_figure(counts: Sequence[int], what: str) -> str:
     def plot(axes: "Axes") -> None:
         width = 256 / len(counts)
         axes.bar(
-            [width * (place + 0.5) for place in range(len(counts))], counts, width=width,
+            [width * (index + 0.5) for index in range(len(counts))], counts, width=width,
             color=Colour.DISTILL, edgecolor=Colour.SURFACE, linewidth=0.6,
         )  # fmt: skip
         axes.set(xlim=(0, 256), xlabel="mean level, 0 black to 255 white", ylabel=what)

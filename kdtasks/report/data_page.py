@@ -116,9 +116,9 @@ def headline(record: Dataset) -> str:
     what = "patch" if task.per_pixel else "image"
     total = sum(found.total for found in record.counts.values())
     number = f"{total:,} {what}{'' if total == 1 else 'es' if task.per_pixel else 's'}"
-    told = f"{number} of {len(record.class_names)} classes"
+    count = f"{number} of {len(record.class_names)} classes"
     parts = [f"{found.total:,} {name}" for name, found in record.counts.items() if name in SPLITS]
-    return f"{told}: {text.and_list(parts)}" if parts else told
+    return f"{count}: {text.and_list(parts)}" if parts else count
 
 
 def sizes_sentence(sizes: Sequence[FileSize]) -> str:
@@ -157,7 +157,9 @@ def in_order(record: Dataset, findings: Findings) -> tuple[Dataset, Findings]:
             update={
                 "samples": {name: samples[name] for name in classes},
                 "formats": dict(sorted(formats.items(), key=lambda item: -item[1])),
-                "odd": {kind: findings.odd[kind] for kind in ODDITIES if kind in findings.odd},
+                "odd": {
+                    kind: findings.outliers[kind] for kind in ODDITIES if kind in findings.outliers
+                },
             }
         ),
     )

@@ -44,11 +44,11 @@ def seeds_figure(statistics: Statistics, metric: Metric) -> str:
     def plot(axes: "Axes") -> None:
         for seed, score in alone.items():
             axes.plot([0, 1], [score, taught[seed]], color=Colour.LINE, linewidth=1, zorder=1)
-        for place, (key, model) in enumerate((("student", student), ("distill", distill))):
+        for index, (key, model) in enumerate((("student", student), ("distill", distill))):
             _, colour, marker, _ = MODELS[key]
             values = list((model.by_seed or {}).values())
-            axes.scatter([place] * len(values), values, s=26, color=colour, marker=marker, zorder=3)
-            side = place + (0.16 if place else -0.16)
+            axes.scatter([index] * len(values), values, s=26, color=colour, marker=marker, zorder=3)
+            side = index + (0.16 if index else -0.16)
             axes.plot(side, model.mean or 0, color=colour, marker="_", markersize=13, zorder=3)
             if model.interval:
                 axes.plot([side, side], model.interval, color=colour, linewidth=1.6, zorder=2)
@@ -73,18 +73,18 @@ def gain_figure(gain: Gain) -> str:
 
     def plot(axes: "Axes") -> None:
         rows = [f"seed {seed}" for seed in by_seed] + ["over seeds", "over images"]
-        places = list(range(len(rows), 0, -1))
+        heights = list(range(len(rows), 0, -1))
         axes.axvline(0, color=Colour.INK, linewidth=1)
         axes.scatter(
-            list(by_seed.values()), places[: len(by_seed)], s=26, color=Colour.DISTILL, zorder=3
+            list(by_seed.values()), heights[: len(by_seed)], s=26, color=Colour.DISTILL, zorder=3
         )
-        for place, interval in zip(
-            places[-2:], (gain.interval, gain.bootstrap_interval), strict=True
+        for index, interval in zip(
+            heights[-2:], (gain.interval, gain.bootstrap_interval), strict=True
         ):
             if interval:
-                axes.plot([end * 100 for end in interval], [place, place], color=Colour.DISTILL)
-            axes.scatter(gain.mean * 100, place, s=34, color=Colour.DISTILL, marker="D", zorder=3)
-        axes.set_yticks(places, rows)
+                axes.plot([end * 100 for end in interval], [index, index], color=Colour.DISTILL)
+            axes.scatter(gain.mean * 100, index, s=34, color=Colour.DISTILL, marker="D", zorder=3)
+        axes.set_yticks(heights, rows)
         axes.set(ylim=(0.4, len(rows) + 0.6), xlabel="distilled less student alone, points")
         axes.tick_params(axis="y", length=0, labelcolor=Colour.INK)
         axes.grid(visible=False, axis="y")
@@ -171,15 +171,15 @@ def limit_figure(selection: Selection, cost: str, what: str) -> str:
     """
     names = list(selection.candidates)
     judged, limits = selection.limits.latency_statistic, selection.limits
-    places = {
+    points = {
         name: (found, candidate.accuracy)
         for name, candidate in selection.candidates.items()
         if candidate.accuracy is not None and (found := _cost(candidate, cost, judged)) is not None
     }
-    if not places:
+    if not points:
         return ""
     within = {name for name, candidate in selection.candidates.items() if candidate.within}
-    largest = max(found for found, _ in places.values())
+    largest = max(found for found, _ in points.values())
     limit = {"size": limits.max_size_kb, "time": limits.max_latency_ms}.get(cost)
     allowed = [
         most for most in (limits.max_accuracy_drop, limits.max_agreement_drop) if most is not None
@@ -194,14 +194,14 @@ def limit_figure(selection: Selection, cost: str, what: str) -> str:
     def plot(axes: "Axes") -> None:
         from matplotlib.ticker import EngFormatter, MaxNLocator
 
-        front = _front(list(places.values()))
+        front = _front(list(points.values()))
         if len(front) > 1:
             axes.step(
                 *zip(*front, strict=True), where="post", color=Colour.LINE, linewidth=1.4, zorder=1
             )
-        for name, place in places.items():
+        for name, point in points.items():
             axes.plot(
-                *place, marker="o", markersize=10, zorder=3, linestyle="", url=f"variant:{name}",
+                *point, marker="o", markersize=10, zorder=3, linestyle="", url=f"variant:{name}",
                 color=(colour := Colour.CHOSEN if name == selection.chosen else Colour.DISTILL),
                 markerfacecolor=colour if name in within else Colour.SURFACE,
             )  # fmt: skip
@@ -221,22 +221,22 @@ def limit_figure(selection: Selection, cost: str, what: str) -> str:
             axes.xaxis.set_major_formatter(EngFormatter(sep=text.SPACE))
         for side in (1, -1):
             labels = [
-                Label(name, place, side * 9, name == selection.chosen)
-                for name, place in places.items()
-                if (side > 0) == (place[0] < 0.6 * width)
+                Label(name, point, side * 9, name == selection.chosen)
+                for name, point in points.items()
+                if (side > 0) == (point[0] < 0.6 * width)
             ]
             write_labels(axes, labels, Colour.CHOSEN)
 
     title = f"Validation {what} of the variants by {cost}"
     svg = draw(f"by-{cost}", title, plot, is_interactive=True)
     for number, (name, candidate) in enumerate(selection.candidates.items()):
-        told = f"{name}: {text.percent(candidate.accuracy)}"
-        if name in places:
-            told += f", {_WRITE[cost](places[name][0])}"
-        told = escape(f"{told}{'' if name in within else ', breaks a limit'}")
+        sentence = f"{name}: {text.percent(candidate.accuracy)}"
+        if name in points:
+            sentence += f", {_WRITE[cost](points[name][0])}"
+        sentence = escape(f"{sentence}{'' if name in within else ', breaks a limit'}")
         svg = svg.replace(
             f'<a xlink:href="variant:{escape(name)}" target="_blank">',
-            f'<a href="#variant-{number}" data-variant="{number}" aria-label="{told}">',
+            f'<a href="#variant-{number}" data-variant="{number}" aria-label="{sentence}">',
         )
     assert "variant:" not in svg, names
     return svg

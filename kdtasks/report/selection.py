@@ -232,7 +232,7 @@ def _reason(
     best = SUPERLATIVES[limits.objective]
     if limits.objective == "accuracy" and "teacher" in what:  # agreement with it
         best = "closest to the teacher"
-    told = [f"the {best} of {len(fitting)} variants within the limits"]
+    clauses = [f"the {best} of {len(fitting)} variants within the limits"]
     costs = {
         name: (
             _latency(each, limits.latency_statistic) or math.inf,
@@ -240,13 +240,13 @@ def _reason(
         )
         for name, each in fitting.items()
     }
-    for place, word in enumerate(("faster", "smaller")):
-        name = min(costs, key=lambda name: costs[name][place])
-        if costs[name][place] < (1 - _FASTER) * costs[chosen][place] < math.inf:
+    for index, word in enumerate(("faster", "smaller")):
+        name = min(costs, key=lambda name: costs[name][index])
+        if costs[name][index] < (1 - _FASTER) * costs[chosen][index] < math.inf:
             time, size = costs[name]
             shown = [milliseconds(time)] * (time < math.inf) + [kilobytes(size)]
-            told.append(f"{name} is {word} ({', '.join(shown)})")
-    return "; ".join(told)
+            clauses.append(f"{name} is {word} ({', '.join(shown)})")
+    return "; ".join(clauses)
 
 
 def _nothing_fits(broken: dict[str, list[Violation]]) -> str:

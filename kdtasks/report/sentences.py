@@ -33,24 +33,24 @@ def accuracy_on(split: str, statistics: Statistics) -> str:
 
 def _answered(statistics: Statistics) -> tuple[str, ...]:
     data = known(statistics.data)
-    return data.answered if data else ()
+    return data.teacher_labelled if data else ()
 
 
 def unknown_accuracy(statistics: Statistics) -> str | None:
     """Say that accuracy is not known, or only of the test split; None where it is known."""
     data = known(statistics.data)
-    if not data or not data.answered:
+    if not data or not data.teacher_labelled:
         return None
-    labelled = [split for split in data.counts if split not in data.answered]
+    labelled = [split for split in data.counts if split not in data.teacher_labelled]
     if not labelled:
         return (
             "Accuracy is unknown: no image has a label, so that every figure is agreement with the "
             "teacher, be it right or wrong."
         )
     return (
-        f"{'Test accuracy is unknown. ' if 'test' in data.answered else ''}Labels are known of the "
-        f"{' and '.join(labelled)} split alone: figures of other images are agreement with the "
-        "teacher, be it right or wrong."
+        f"{'Test accuracy is unknown. ' if 'test' in data.teacher_labelled else ''}Labels are "
+        f"known of the {' and '.join(labelled)} split alone: figures of other images are agreement "
+        "with the teacher, be it right or wrong."
     )
 
 
@@ -60,7 +60,7 @@ def uneven_classes(statistics: Statistics) -> str | None:
     None where the classes are alike, of masks, and where no test image has a label.
     """
     data = known(statistics.data)
-    if not data or task_of(statistics.task).per_pixel or "test" in data.answered:
+    if not data or task_of(statistics.task).per_pixel or "test" in data.teacher_labelled:
         return None
     return uneven_sentence(data.counts["test"].by_class)
 
@@ -68,35 +68,35 @@ def uneven_classes(statistics: Statistics) -> str | None:
 def uneven_advice(statistics: Statistics, *, is_balanced: bool) -> str:
     """Say what is used in the place of accuracy, or what to set."""
     metric = metric_on("test", statistics)
-    told = (
+    sentence = (
         f"Models are compared by {metric.name} instead."
         if metric.key != "accuracy"
         else f"Models are compared by it all the same: set {METRIC_ADVICE}."
     )
     if is_balanced or "train" in _answered(statistics):
-        return told
-    return f"{told} To make up for rare classes set {BALANCE_ADVICE}."
+        return sentence
+    return f"{sentence} To make up for rare classes set {BALANCE_ADVICE}."
 
 
 def headline(statistics: Statistics, selection: Selection) -> str:
     """Say in one sentence what came out, and what is inconclusive."""
-    told = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
+    sentence = f"{'; '.join([*_accuracies(statistics), _shipped(statistics, selection)])}."
     metric = metric_on("test", statistics)
     warnings = [poor_teacher(statistics)]
     if metric.key == "accuracy" and (uneven := uneven_classes(statistics)):
         warnings.append(f"{uneven}.")
     unknown = unknown_accuracy(statistics) if metric.is_agreement else None
-    return " ".join(filter(None, (*warnings, told, unknown)))
+    return " ".join(filter(None, (*warnings, sentence, unknown)))
 
 
 def gain_words(gain: Gain, number_of_seeds: int) -> str:
     """Say what the seeds show: paired over 3 seeds: +1.3 points (+0.9 to +1.7 points), helps."""
     interval = f" ({text.points_range(gain.interval)})" if gain.interval else ""
-    told = verdict(gain.verdict, gain.seeds_needed)
+    sentence = verdict(gain.verdict, gain.seeds_needed)
     seeds = text.seeds(number_of_seeds)
     if gain.judged < number_of_seeds:
         seeds = f"the first {gain.judged} of {seeds}"
-    sentence = f"paired over {seeds}: {text.points(gain.mean)}{interval}, {told}"
+    sentence = f"paired over {seeds}: {text.points(gain.mean)}{interval}, {sentence}"
     if gain.judged < LOOKS[0].seeds:
         return f"{sentence}, as verdicts begin at three seeds"
     return sentence

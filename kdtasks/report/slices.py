@@ -7,7 +7,7 @@ import numpy as np
 
 from kdtasks.core.records.slices import ComparedSlice, SliceScore, SliceSummary, VariantSlice
 from kdtasks.evaluate.comparison import holm
-from kdtasks.evaluate.slices import PLAIN, read_seed_tallies, read_tally
+from kdtasks.evaluate.slices import PLAIN, read_seed_slice_results, read_slice_results
 from kdtasks.report.drawing import Colour, draw, percent_axes
 from kdtasks.report.figures import MODELS
 from kdtasks.report.inputs import ReportInputs, ReportSettings, known
@@ -35,17 +35,17 @@ def slice_summaries(inputs: ReportInputs, settings: ReportSettings) -> dict[str,
 def _changes(inputs: ReportInputs, settings: ReportSettings) -> Variants:
     """Pair every variant with the distilled student that it was made of."""
     per_pixel, confidence = task_of(settings.task).per_pixel, settings.confidence
-    networks = read_seed_tallies(inputs.compared, per_pixel=per_pixel)
+    networks = read_seed_slice_results(inputs.compared, per_pixel=per_pixel)
     found: Variants = {}
     for variant, files in inputs.variants.items():
-        tally = read_tally(files.examples, per_pixel=per_pixel)
+        slice_results = read_slice_results(files.examples, per_pixel=per_pixel)
         compressed = known(files.compress)
         network = networks.get(compressed.base_seed) if compressed else None
-        for name in tally.names if tally else ():
-            assert tally is not None
-            row = dict(tally.score(name, confidence))
-            if network and network.names == tally.names:
-                change, interval, excess, p_value = tally.change(network, name, confidence)
+        for name in slice_results.names if slice_results else ():
+            assert slice_results is not None
+            row = dict(slice_results.score(name, confidence))
+            if network and network.names == slice_results.names:
+                change, interval, excess, p_value = slice_results.change(network, name, confidence)
                 row |= {"change": change, "change_interval": interval}
                 row |= {"excess": excess, "p_value": p_value} if name != PLAIN else {}
             found.setdefault(name, {})[variant] = VariantSlice(**row)

@@ -1,17 +1,14 @@
 """Gather the numbers of the page from the files."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from kdtasks.core.records import Record, Refusal
-from kdtasks.core.records.data import NO_LABELS, Dataset
-from kdtasks.core.records.evaluate import Comparison, Evaluation
+from kdtasks.core.records import Refusal
+from kdtasks.core.records.data import NO_LABELS
+from kdtasks.core.records.evaluate import Comparison, Evaluation, ReliabilityBin
 from kdtasks.core.records.report import (
     Curve,
-    DatasetSummary,
     ExitChange,
     ModelSummary,
-    ReliabilityBin,
     Statistics,
     VariantSummary,
 )
@@ -62,7 +59,7 @@ def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statist
         seeds=settings.seeds,
         confidence=settings.confidence,
         rows=tested.rows if tested else None,
-        data=_data(inputs.dataset),
+        data=inputs.dataset,
         teacher=models["teacher"],
         student=models["student"],
         distill=models["distill"],
@@ -135,24 +132,27 @@ def _model(
     if isinstance(compare, Comparison):
         tested = getattr(compare, name) or _untested(name, compare)
     trainings = [training for training in map(known, trained.values()) if training]
-    first = trainings[0] if trainings else Refusal(refused="not trained")
-    macs = getattr(first, "macs", None)
+    first = trainings[0] if trainings else None
     accuracies = [training.validation.accuracy[-1] for training in trainings]
     return ModelSummary(
         **tested.present(),
-        **_values(first, "parameters", "epochs"),
-        macs=macs[-1] if macs else None,
+        parameters=first.parameters if first else None,
+        epochs=first.epochs if first else None,
+        macs=first.macs[-1] if first and first.macs else None,
         validation_accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
         rise=still_rising([training.trend for training in trainings if training.trend]),
     )
 
 
 def _variant(files: VariantInputs) -> VariantSummary:
-    compress = known(files.compress)
+    compress, export = known(files.compress), known(files.export)
     return VariantSummary(
         refused=files.refused,
-        **_values(files.export, "bytes", "gzip_bytes"),
-        **_values(files.compress, "base_seed", "parameters", "nonzero_parameters"),
+        base_seed=compress.base_seed if compress else None,
+        bytes=export.bytes if export else None,
+        gzip_bytes=export.gzip_bytes if export else None,
+        parameters=compress.parameters if compress else None,
+        nonzero_parameters=compress.nonzero_parameters if compress else None,
         macs=compress.macs if compress else (),
         validation_accuracy=compress.validation.accuracy[-1] if compress else None,
         parity=compress.parity if compress else None,
@@ -168,11 +168,6 @@ def _variant(files: VariantInputs) -> VariantSummary:
         ),
         reliability=_reliability(files.reliability),
     )
-
-
-def _values(record: Record, *keys: str) -> dict[str, Any]:
-    """Values of a record by key; None of each where a refusal stands in its place."""
-    return {key: getattr(record, key, None) for key in keys}
 
 
 def _exit_change(test: Evaluation | None) -> ExitChange | None:
@@ -195,13 +190,6 @@ def _reliability(rows: Rows) -> tuple[tuple[ReliabilityBin, ...], ...]:
     ):
         found.extend([] for _ in range(int(index) + 1 - len(found)))
         found[int(index)].append(
-            ReliabilityBin(confidence=confidence, accuracy=accuracy, rows=count)
+            ReliabilityBin(confidence=confidence, accuracy=accuracy, rows=int(count))
         )
     return tuple(map(tuple, found))
-
-
-def _data(dataset: Dataset | Refusal) -> DatasetSummary | Refusal:
-    if isinstance(dataset, Refusal):
-        return dataset
-    repeated = DatasetSummary.model_fields.keys() - {"duplicates"}
-    return DatasetSummary(**_values(dataset, *repeated), duplicates=len(dataset.duplicates))

@@ -50,13 +50,13 @@ def class_iou(confusion: np.ndarray) -> np.ndarray:
     return iou
 
 
-def mean_recall(right: np.ndarray, labelled: np.ndarray, answered: np.ndarray) -> np.ndarray:
+def mean_recall(right: np.ndarray, labelled: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return the balanced accuracy, [...]: the mean over classes of the recall.
 
     Classes without a label are excluded.
 
     Args:
-        right, labelled, answered: [..., classes], how many of each class are answered right, have
+        right, labelled, predicted: [..., classes], how many of each class are answered right, have
             its label, and are answered with it; they need not be whole numbers.
 
     Source: Brodersen et al. 2010, ICPR, 3121-3124.
@@ -66,7 +66,7 @@ def mean_recall(right: np.ndarray, labelled: np.ndarray, answered: np.ndarray) -
     return means
 
 
-def mean_f1(right: np.ndarray, labelled: np.ndarray, answered: np.ndarray) -> np.ndarray:
+def mean_f1(right: np.ndarray, labelled: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return the macro-F1, [...]: the mean over classes of F1, with the arguments of `mean_recall`.
 
     F1 is the harmonic mean of precision and recall, 2 · right / (labelled + answered). Classes
@@ -75,7 +75,7 @@ def mean_f1(right: np.ndarray, labelled: np.ndarray, answered: np.ndarray) -> np
     Source: the mean of F1s of Opitz and Burst 2019, arXiv 1911.03347.
     """
     with np.errstate(invalid="ignore"):
-        means: np.ndarray = np.nanmean(2 * right / (labelled + answered), axis=-1)
+        means: np.ndarray = np.nanmean(2 * right / (labelled + predicted), axis=-1)
     return means
 
 

@@ -8,6 +8,7 @@ from kdtasks.cli.inspect import inspect_bundle
 from kdtasks.cli.targets import print_target
 from kdtasks.compress.bundle.write import make_self_test, write_bundle
 from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.core.target_fit import Fallback, TargetFit, TargetSegment
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.segments import Segments
 from tests.tools.pixel_bundles import write_pixel_bundle
@@ -97,12 +98,11 @@ def test_inspect_tells_what_an_accelerator_takes(bundle, capsys):
 
 
 def test_an_estimate_of_vela_is_a_table(capsys):
-    fallback = {"operator": "ELU", "tensor": "y", "reason": "no such operator"}
-    figures = {"cycles": 3976, "milliseconds": 0.007952, "sram": 2576, "flash": 1776, "dram": 0}
-    taken = {**figures, "system": "Deep, 500 MHz", "accelerated": 3, "left": 0, "fallbacks": []}
-    left = {**taken, **dict.fromkeys(figures), "accelerated": 0, "left": 1, "fallbacks": [fallback]}
+    system = "Deep, 500 MHz"
+    taken = TargetSegment(3, 0, (), 3976, 0.007952, 2576, 1776, 0, system)
+    left = TargetSegment(0, 1, (Fallback("ELU", "y", "no such operator"),), system=system)
     segments = {"segment_0": taken, "segment_1": left}
-    print_target({"name": "ethos-u55-128", "source": "Vela's estimate", "segments": segments})
+    print_target("ethos-u55-128", TargetFit("Vela's estimate", segments))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["segment_0", "3,976", "0.007952", "2,576", "1,776", "0", "3", "0"] in lines
     assert ["segment_1", "–", "–", "–", "–", "–", "0", "1"] in lines

@@ -74,7 +74,7 @@ def test_unsure_answers_are_drift_and_prefect_is_told(
     assert run(shipped, telemetry) == 3
     captured = capsys.readouterr()
     assert "version 1: confidences and low confidences of 500 answers have drifted" in captured.out
-    told_nobody = "no Prefect server is configured, so nobody was told"
+    told_nobody = "no Prefect server is configured, so no event was sent"
     assert captured.err.splitlines()[-1] == told_nobody
 
     told: list[Any] = []
@@ -88,7 +88,10 @@ def test_unsure_answers_are_drift_and_prefect_is_told(
     assert name == "pixels"
     assert (payload["version"], payload["answers"], payload["is_drift"]) == (1, 500, True)
     assert np.isfinite(payload["confidences"])
-    assert capsys.readouterr().err.splitlines()[-1] == "told the Prefect server at http://it"
+    assert (
+        capsys.readouterr().err.splitlines()[-1]
+        == "sent an event to the Prefect server at http://it"
+    )
 
 
 def test_without_files_the_store_is_read(shipped: Path, capsys):

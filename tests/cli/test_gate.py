@@ -54,7 +54,7 @@ def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
     options = ProductionOptions(store=str(store))
     assert run_gate(finished, None, options) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "promoted to production",
+        "may be promoted to production",
         "  holds: there is no model in production yet, so only absolute limits count",
     ]
 
@@ -77,7 +77,7 @@ def test_another_alias_is_named_in_every_line(finished: Path, pixel_models, caps
     options = ProductionOptions(str(store), name="pixels", alias="staging")
     assert run_gate(finished, None, options) == 0
     better = capsys.readouterr().out
-    assert better.startswith("promoted to staging\n  holds: accuracy differs by ")
+    assert better.startswith("may be promoted to staging\n  holds: accuracy differs by ")
     assert "\u00a0" not in better
     assert run_gate(finished, old, options) == 3
     assert "version 1, which is in staging, byte for byte" in capsys.readouterr().out

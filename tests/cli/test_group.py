@@ -107,6 +107,47 @@ def test_help_and_version_import_none_of_the_slow_modules():
         assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("rnu",), "no such command 'rnu'. Did you mean 'run'? See `kdtasks --help`"),
+        (("--debug", "recipe", "sohw"), "did you mean 'show'? See `kdtasks recipe --help`"),
+        (("run", "--wokers", "3"), "no such option: --wokers (Possible options: --workers)."),
+        (("predict", "x.kdz"), "missing argument 'images'. See `kdtasks predict --help`"),
+        (("run", "--engine", "x"), "'--engine': 'x' is not one of 'split', 'cli'. See"),
+    ],
+    ids=lambda value: value[-1] if isinstance(value, tuple) else "",
+)
+def test_a_wrong_word_is_one_line_that_names_the_help(
+    words: tuple[str, ...],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr("sys.argv", ["kdtasks", *words])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == Status.USAGE
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert written.err.startswith("error: ")
+    assert written.err.count("\n") == 1
+    assert told.lower() in written.err.lower()
+
+
+@pytest.mark.parametrize("words", [(), ("recipe",)], ids=["all", "group"])
+def test_no_word_is_answered_with_the_help_alone(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("sys.argv", ["kdtasks", *words])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == Status.USAGE
+    written = capsys.readouterr()
+    assert "Usage: kdtasks" in written.out
+    assert "error" not in written.err
+
+
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Run `kdtasks doctor` where that raises an error."""
@@ -165,7 +206,3 @@ def test_an_error_of_the_users_keeps_its_traceback_for_debug(tmp_path: Path):
     assert plain.stderr.count("\n") == 1
     assert "Traceback" in debug.stderr
     assert "BundleError" in debug.stderr
-
-
-def test_an_unknown_option_is_a_usage_error():
-    assert kdtasks("doctor", "--no-such").returncode == Status.USAGE

@@ -8,7 +8,7 @@ from kdtasks.core.errors import ProjectError
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources.image_folder import ImageFolder
 from kdtasks.data.sources.mnist_5k import Mnist5k
-from kdtasks.orchestrate.project.ingest import Ingested, ingest
+from kdtasks.orchestrate.project.ingest import IngestResult, ingest
 from kdtasks.params import load_params
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
@@ -44,10 +44,10 @@ def read(folder: Path) -> dict[str, str]:
 def test_what_is_new_is_copied_and_nothing_else(project: Path, data: DataParams):
     new = {"cat/1.png": "cat 1", "cat/2.png": "cat 2", "dog/9.png": "dog 9"}
     write(project / "new", {**new, ".DS_Store": "", "cat/.2.png.part": "half"})
-    assert ingest(project / "new", project, data) == Ingested(copied=2, known=1)
+    assert ingest(project / "new", project, data) == IngestResult(copied=2, known=1)
     expected = {**new, "dog/1.png": "dog 1"}
     assert read(project / "data/raw") == expected
-    assert ingest(project / "new", project, data) == Ingested(copied=0, known=3)
+    assert ingest(project / "new", project, data) == IngestResult(copied=0, known=3)
     assert read(project / "data/raw") == expected
 
 
@@ -55,7 +55,7 @@ def test_the_first_images_make_the_classes(project: Path, data: DataParams):
     data = data.model_copy(update={"path": "empty"})
     (project / "empty").mkdir()
     write(project / "new", {"owl/1.png": "owl"})
-    assert ingest(project / "new", project, data) == Ingested(copied=1, known=0)
+    assert ingest(project / "new", project, data) == IngestResult(copied=1, known=0)
     assert read(project / "empty") == {"owl/1.png": "owl"}
 
 
@@ -92,7 +92,7 @@ def test_a_copy_that_was_cut_leaves_nothing_and_goes_on(
         with pytest.raises(OSError, match="No space left"):
             ingest(project / "new", project, data)
     assert set(read(project / "data/raw")) == {"cat/1.png", "dog/1.png"}
-    assert ingest(project / "new", project, data) == Ingested(copied=2, known=0)
+    assert ingest(project / "new", project, data) == IngestResult(copied=2, known=0)
 
 
 def test_data_that_come_from_elsewhere(project: Path, data: DataParams):

@@ -10,9 +10,9 @@ import pytest
 
 from kdtasks.cli import main as command_line
 from kdtasks.cli.group import LazyCommands
-from kdtasks.cli.output import json_alone
+from kdtasks.cli.output import json_output
 from kdtasks.orchestrate.project.doctor import Finding
-from kdtasks.orchestrate.project.template import Upgraded
+from kdtasks.orchestrate.project.template import UpgradeResult
 
 # They answer until they are stopped.
 SERVERS = {"serve", "agent", "fleet"}
@@ -109,7 +109,7 @@ def test_a_project_that_is_begun_and_upgraded(
         0,
         {"folder": "flowers", "found": ["photos"]},
     )
-    done = Upgraded("kdtasks 1", "kdtasks 2", [], ["dvc.yaml"], [], {"labels": ["a.py"]}, [])
+    done = UpgradeResult("kdtasks 1", "kdtasks 2", [], ["dvc.yaml"], [], {"labels": ["a.py"]}, [])
     monkeypatch.setattr("kdtasks.orchestrate.project.template.upgrade", lambda folder: done)
     assert answer("upgrade") == (0, done._asdict())
 
@@ -133,11 +133,11 @@ def test_an_alias_that_is_moved(
 
 
 def test_what_is_told_on_the_way_goes_to_standard_error(capsys: pytest.CaptureFixture[str]):
-    with json_alone(True) as tell:
+    with json_output(True) as tell:
         print("on the way")
         tell({"folder": Path("here")})
     assert capsys.readouterr() == ('{\n  "folder": "here"\n}\n', "on the way\n")
-    with json_alone(False) as tell:
+    with json_output(False) as tell:
         print("on the way")
         tell({})
     assert capsys.readouterr() == ("on the way\n", "")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from kdtasks import __version__
-from kdtasks.cli import main as command_line
 from kdtasks.cli.main import main
 from kdtasks.orchestrate.project.doctor import Finding
 from kdtasks.orchestrate.runner.execute import RunOptions
@@ -226,11 +225,3 @@ def test_the_command_line_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_a_python_without_tensorflow_is_named(monkeypatch: pytest.MonkeyPatch):
-    assert "pip install 'kdtasks[pipeline]'" in command_line._what_is_missing("tensorflow")
-    monkeypatch.setattr(command_line, "NO_TENSORFLOW", (3, 0))
-    told = command_line._what_is_missing("tensorflow")
-    assert told.startswith("this command needs TensorFlow, which there is for Pythons before 3.0")
-    assert "module dvc is missing" in command_line._what_is_missing("dvc")

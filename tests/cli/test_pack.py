@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from kdtasks.compress.bundle.sbom import PACKED, TOLD
 from kdtasks.compress.tflite.metadata import embed_manifest
 from kdtasks.core.errors import BundleError
 from kdtasks.core.files import write_json
@@ -107,6 +108,19 @@ def test_the_same_bundle_gives_the_same_bytes(bundle: Path, tmp_path: Path):
     assert again.read_bytes() == first.read_bytes()
     with open_bundle_files(again) as contents:
         assert contents.read(SBOM) == b"{}"
+
+
+def test_what_has_no_bill_of_materials_gets_one_that_says_whose(bundle: Path, tmp_path: Path):
+    def environment(path: Path) -> str:
+        with open_bundle_files(path) as contents:
+            told = json.loads(contents.read(SBOM))["metadata"]["properties"]
+        return str(told[0]["value"])
+
+    assert environment(pack(bundle, tmp_path / "it.kdz")[0]) == PACKED
+    assert not (bundle / SBOM).exists()
+    content = json.loads((bundle / "manifest.json").read_text())
+    write_json(bundle / "manifest.json", {**content, "libraries": {"tensorflow": "2.0.1"}})
+    assert environment(pack(bundle, tmp_path / "it.kdz")[0]) == TOLD
 
 
 def test_nothing_is_claimed_that_the_lock_does_not_say(bundle: Path, tmp_path: Path):

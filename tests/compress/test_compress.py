@@ -5,7 +5,12 @@ import gzip
 import numpy as np
 import pytest
 
-from kdtasks.compress.exported import Built, describe, measure_parity, validate_export
+from kdtasks.compress.exported import (
+    BuiltVariant,
+    describe_variant,
+    measure_parity,
+    validate_export,
+)
 from kdtasks.compress.passes.cluster import Cluster
 from kdtasks.compress.passes.filters import Filters
 from kdtasks.compress.passes.magnitude import Magnitude
@@ -88,14 +93,14 @@ def test_a_variant_is_described(build_network, draw_images, outputs):
     labels = np.where(np.arange(30) < 21, predicted[-1], 3 - predicted[-1])
     content = convert(model, number_format="float32")
     shipped = content + b"classes"
-    found = describe(
+    found = describe_variant(
         "float32",
-        Built(content, content, shipped, model),
+        BuiltVariant(content, content, shipped, model),
         base_seed=2,
         validation=(images, labels),
         parity=measure_parity(
             "float32",
-            Built(content, content, shipped, model),
+            BuiltVariant(content, content, shipped, model),
             images,
             np.arange(len(images)),
             seen_rows=0,

@@ -53,7 +53,7 @@ def test_every_pass_after_the_other_is_kept_in_the_file(
     build_network, make_fine_tuning, draw_images, outputs
 ):
     from kdtasks.compress.build import compress
-    from kdtasks.compress.exported import Built, measure_parity, validate_export
+    from kdtasks.compress.exported import BuiltVariant, measure_parity, validate_export
 
     model = build_network("unet_small")
     macs, images = model.macs()[-1], draw_images(model, 20)
@@ -75,7 +75,7 @@ def test_every_pass_after_the_other_is_kept_in_the_file(
     assert file_macs(content) == built.macs()[-1]
     images, labels = fine_tuning.validation
     parity = measure_parity(
-        "int8", Built(content, content, content, built), images, np.arange(80), seen_rows=0
+        "int8", BuiltVariant(content, content, content, built), images, np.arange(80), seen_rows=0
     )
     assert all(exit_.error < 0.2 for exit_ in parity.exits)
     assert validate_export(content, images, labels, ignore_label=255).mean_iou
@@ -146,7 +146,7 @@ def trained():
 )
 def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agreement, trained):
     from kdtasks.compress.convert import convert
-    from kdtasks.compress.exported import Built, measure_parity, validate_export
+    from kdtasks.compress.exported import BuiltVariant, measure_parity, validate_export
     from kdtasks.compress.tflite.graph import signature_types
     from kdtasks.learn.training.run import exit_scores
 
@@ -157,7 +157,7 @@ def test_a_trained_unet_stays_itself_in_whole_numbers(number_format, types, agre
     assert (segments.input_shape, segments.logits_shape) == ((16, 16, 3), (16, 16, 3))
     [found] = measure_parity(
         number_format,
-        Built(content, content, content, model),
+        BuiltVariant(content, content, content, model),
         draw_images,
         np.arange(len(draw_images)),
         seen_rows=0,

@@ -34,3 +34,24 @@ def test_nothing_is_said_of_a_gpu_that_is_not_there():
 def test_a_gpu_that_is_asked_for_has_to_be_there():
     done = compute(KDTASKS_DEVICE="gpu")
     assert "ComputeDeviceError: runtime.device is gpu, and TensorFlow sees none" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("first_without", "told"),
+    [
+        ((99, 0), "module tensorflow is missing; this needs pip install 'kdtasks[pipeline]'"),
+        ((3, 0), "this needs TensorFlow, which there is for Pythons before 3.0, and this is 3."),
+    ],
+    ids=["not installed", "none for this Python"],
+)
+def test_without_tensorflow_the_fix_is_named(first_without: tuple[int, int], told: str):
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from kdtasks.core import backend\n"
+        f"backend._NO_TENSORFLOW = {first_without}\n"
+        "backend.seed_everything(0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith(
+        f"kdtasks.core.errors.MissingPackageError: {told}"
+    )

@@ -16,7 +16,7 @@ from kdtasks.core.files import disk_errors, partial_beside, write_whole
         (errno.EACCES, "x may not be written or read"),
         (errno.ENAMETOOLONG, "x has a name that is too long for this disk; shorten it"),
         (errno.EMFILE, r"too many files are open; raise the limit \(`ulimit -n 4096`\)"),
-        (errno.ENOENT, "x is not there; what writes it comes first, or the path is wrong"),
+        (errno.ENOENT, "x does not exist; what writes it comes first, or the path is wrong"),
         (errno.EIO, "writing the cache in .* failed: x: Input/output error"),
     ],
 )

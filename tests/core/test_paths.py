@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from kdtasks.core.paths import LOCK, PARAMS, PIPELINE, Below, ProjectPaths
+from kdtasks.core.paths import LOCK, PARAMS, PIPELINE, ProjectPaths, _Path
 
 REPOSITORY = Path(__file__).parents[2]
 PATHS = ProjectPaths()
@@ -70,7 +70,7 @@ def named_by(method: str) -> set[Path]:
     return {call(key) for key in keys}
 
 
-PROPERTIES = [name for name, member in vars(ProjectPaths).items() if isinstance(member, Below)]
+PROPERTIES = [name for name, member in vars(ProjectPaths).items() if isinstance(member, _Path)]
 METHODS = [name for name, _ in inspect.getmembers(PATHS, inspect.ismethod) if name[0] != "_"]
 OUTPUTS = set(declared_outputs())
 

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kdtasks.data.decoded_images import DecodedImages, key_of
-from kdtasks.edge.decoder import Decoded
+from kdtasks.edge.decoder import DecodedImage
 
 KEYS = [key_of(bytes([number])) for number in range(8)]
 
 
-def image(seed: int, side: int = 8, channels: int = 3) -> Decoded:
+def image(seed: int, side: int = 8, channels: int = 3) -> DecodedImage:
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, channels), np.uint8)
-    return Decoded(pixels, (3000, 4000), animated=bool(seed % 2))
+    return DecodedImage(pixels, (3000, 4000), animated=bool(seed % 2))
 
 
-def same(one: Decoded | None, other: Decoded) -> bool:
+def same(one: DecodedImage | None, other: DecodedImage) -> bool:
     return (
         one is not None
         and np.array_equal(one.pixels, other.pixels)
@@ -87,7 +87,7 @@ def test_keys_differ_by_content_and_by_every_setting() -> None:
 
 def test_what_was_used_longest_ago_goes_first_and_the_bound_holds(tmp_path: Path) -> None:
     size = len(image(0).pixels.tobytes()) + 37  # a digest of 16 bytes, and 21 of numbers
-    cache = DecodedImages(tmp_path, most_bytes=4 * size)
+    cache = DecodedImages(tmp_path, max_bytes=4 * size)
     for number in range(6):
         cache.put(KEYS[number], image(number))
     held = files(tmp_path)
@@ -96,7 +96,7 @@ def test_what_was_used_longest_ago_goes_first_and_the_bound_holds(tmp_path: Path
         path = tmp_path / KEYS[number][:2] / KEYS[number][2:]
         os.utime(path, (1_000_000 - age, 1_000_000 - age))
     cache.get(KEYS[1])  # which is what counts as use
-    again = DecodedImages(tmp_path, most_bytes=4 * size)  # half is left for what is new
+    again = DecodedImages(tmp_path, max_bytes=4 * size)  # half is left for what is new
     kept = [number for number in range(4) if again.get(KEYS[number])]
     assert kept == [1, 2]
     again.put(KEYS[4], image(4))
@@ -112,7 +112,7 @@ def test_what_a_killed_writer_left_is_no_entry_and_goes(tmp_path: Path) -> None:
     left = file.with_name(f".{file.name}.0123456789abcdef.partial")
     left.write_bytes(file.read_bytes()[:100])
     os.utime(left, (1, 1))
-    again = DecodedImages(tmp_path, most_bytes=2 * file.stat().st_size)
+    again = DecodedImages(tmp_path, max_bytes=2 * file.stat().st_size)
     assert files(tmp_path) == [file]
     assert same(again.get(KEYS[0]), image(0))
 

@@ -11,7 +11,7 @@ from PIL import Image
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.records.findings import FileSize, MaskClass
 from kdtasks.data.findings import MOST_CLASSES, overview_of, read_overview, write_overview
-from kdtasks.data.prepare import marked_dataset
+from kdtasks.data.prepare import read_grouped_dataset
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 
@@ -46,7 +46,7 @@ def test_a_folder_of_photos_with_every_kind_of_copy(
     brighter.save(tmp_path / "test/cat/brighter.jpg", quality=95)
     photo(2).resize((128, 32)).save(tmp_path / "train/cat/wide.png")
     params = data_params("image_folder", path=str(tmp_path), image_size=[64, 64], on_bad="skip")
-    overview = overview_of(marked_dataset(params))
+    overview = overview_of(read_grouped_dataset(params))
     findings, copies = overview.findings, overview.findings.copies
     assert findings.files == 19
     assert findings.formats == {"PNG": 18, "JPEG": 1}
@@ -66,7 +66,7 @@ def test_a_folder_of_photos_with_every_kind_of_copy(
     np.testing.assert_array_equal(
         overview.images[first.thumbnail], overview.images[copies.shown[0].second.thumbnail]
     )
-    assert [shown.note for shown in findings.odd["size"].shown] == ["128 × 32"]
+    assert [shown.note for shown in findings.outliers["size"].shown] == ["128 × 32"]
     assert {name: len(shown) for name, shown in findings.samples.items()} == {"cat": 10, "dog": 9}
 
 

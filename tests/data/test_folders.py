@@ -47,5 +47,7 @@ def test_a_link_to_a_folder_around_it_is_refused(tree: Path) -> None:
 
 def test_a_folder_behind_a_broken_link_is_told(tmp_path: Path) -> None:
     (tmp_path / "raw").symlink_to("/nowhere/at/all")
-    with pytest.raises(DatasetError, match=r"raw is a link to /nowhere/at/all, which is not there"):
+    with pytest.raises(
+        DatasetError, match=r"raw is a link to /nowhere/at/all, which does not exist"
+    ):
         require_folder(tmp_path / "raw", "a folder of images")

@@ -140,7 +140,9 @@ def test_places_are_those_of_the_whole_group_before_anything_is_left_out(
     tiny_dataset: Callable[..., RawDataset],
 ) -> None:
     places = np.array([0.9, 0.2, 0.7, 0.5])
-    dataset = replace(tiny_dataset([0, 1, 0, 1]), groups=np.array([3, 3, 5, 5]), places=places)
+    dataset = replace(
+        tiny_dataset([0, 1, 0, 1]), groups=np.array([3, 3, 5, 5]), split_positions=places
+    )
     marked = mark_groups(dataset, near=True)
-    assert marked.places is not None
-    assert marked.places.tolist() == [0.2, 0.2, 0.5, 0.5]
+    assert marked.split_positions is not None
+    assert marked.split_positions.tolist() == [0.2, 0.2, 0.5, 0.5]

@@ -14,7 +14,7 @@ from kdtasks.data.image_reader import ImageReader
 from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.settings import DataParams
 from kdtasks.data.split import split_dataset
-from kdtasks.data.teacher_images import OwnForm, write_teacher_images
+from kdtasks.data.teacher_images import TeacherImageFormat, write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.edge.decoder import ImageError
 
@@ -63,7 +63,7 @@ def prepare(
     folder: Path,
     params: DataParams,
     decoded: DecodedImages | None,
-    own: OwnForm = OwnForm((16, 20), 1),  # noqa: B008 – a constant
+    own: TeacherImageFormat = TeacherImageFormat((16, 20), 1),  # noqa: B008 – a constant
 ) -> dict[str, bytes]:
     """All that `prepare` writes, by file name."""
     dataset = load_dataset(params, decoded)
@@ -102,7 +102,7 @@ def test_a_second_prepare_decodes_what_is_new(
     def decoded() -> int:
         decodings.clear()
         cache = DecodedImages(tmp_path / "cache")
-        prepare(tmp_path / "out", params(), cache, OwnForm())
+        prepare(tmp_path / "out", params(), cache, TeacherImageFormat())
         return decodings["decoded"]
 
     assert decoded() == 48 + 1 + 3  # one of them damaged, and not kept; three in the drawer

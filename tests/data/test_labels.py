@@ -36,7 +36,7 @@ def test_with_0_none_are_seen(dataset: PreparedDataset):
     counts = count_labels(dataset, rows, unlabelled=tuple("abcde"))
     assert (counts.train, set(counts.by_class.values()), counts.unlabelled) == (0, {0}, 5)
     training = training_set(dataset, IMAGES[:0], rows)
-    assert training.hides
+    assert training.has_hidden_labels
     assert (np.asarray(training.labels) == training.ignore_label).all()
 
 
@@ -81,7 +81,7 @@ def test_hidden_labels_are_nowhere_in_the_training_set():
     unlabelled = np.full((2, 1, 1, 1), 200, np.uint8)
     training = training_set(DATASET, unlabelled, rows)
     assert len(training) == 102
-    assert (training.hides, training.no_label, training.ignore_label) == (True, -1, -1)
+    assert (training.has_hidden_labels, training.no_label, training.ignore_label) == (True, -1, -1)
     np.testing.assert_array_equal(training.images[100:], unlabelled)
     np.testing.assert_array_equal(training.labels[rows], [0, 1, 2])
     assert (np.delete(training.labels, rows) == -1).all()
@@ -91,7 +91,7 @@ def test_with_every_label_the_training_set_is_the_split_itself():
     training = training_set(DATASET, IMAGES[:0])
     assert training.images is DATASET.images("train")
     assert training.labels is DATASET.labels("train")
-    assert (training.hides, training.ignore_label) == (False, None)
+    assert (training.has_hidden_labels, training.ignore_label) == (False, None)
 
 
 def test_pixels_of_hidden_masks_bear_a_label_that_is_no_class():

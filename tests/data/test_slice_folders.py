@@ -13,7 +13,7 @@ from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
-from kdtasks.data.slice_folders import read_slice_folder, settings_of, whole_split
+from kdtasks.data.slice_folders import all_test, read_slice_folder, settings_of
 from kdtasks.data.sources.segmentation_folder import SegmentationFolder
 from kdtasks.data.split import split_dataset
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
@@ -84,7 +84,7 @@ def test_a_folder_has_the_datasets_size_and_class_numbers(
         ),
         open_prepared(tmp_path / "prepared"),
     )
-    write_prepared(tmp_path / "slice", found, whole_split(found), settings)
+    write_prepared(tmp_path / "slice", found, all_test(found), settings)
     written = open_prepared(tmp_path / "slice")
     assert written.names("test") == ("dog/a.png", "dog/b.png")
     assert [written.counts[split].total for split in SPLITS] == [0, 0, 0, 2]
@@ -160,6 +160,14 @@ def test_a_dataset_that_is_no_folder_takes_folders_of_classes(save: Save, read: 
     found = read("digits", image_size=None)
     assert found.labels.tolist() == [7]
     assert found.images.shape == (1, 8, 8, 1)
+
+
+def test_a_table_is_read_by_a_table(tmp_path: Path, save: Save, read: Read) -> None:
+    rows = (f"{number}.png,{('cat', 'dog')[number % 2]}" for number in range(20))
+    (tmp_path / "day/labels.csv").write_text("\n".join(["image,label", *rows]), encoding="utf-8")
+    save("night/a.png", detailed(60))
+    (tmp_path / "night/labels.csv").write_text("image,label\na.png,dog\n", encoding="utf-8")
+    assert read("table").labels.tolist() == [1]
 
 
 @pytest.mark.parametrize("source", ["segmentation_folder", "unlabelled_segmentation_folder"])

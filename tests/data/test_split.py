@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.data.groups import join_pairs, place_of
+from kdtasks.data.groups import join_pairs, split_position
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import SplitParams
-from kdtasks.data.split import SPLITS, assign_by_place, split_dataset
+from kdtasks.data.split import SPLITS, assign_by_position, split_dataset
 
 SHARES = {"train": 0.6, "validation": 0.1, "calibration": 0.1, "test": 0.2}
 PARAMS = SplitParams.model_validate(SHARES)
@@ -217,8 +217,10 @@ def test_shares_are_used_even_where_the_sum_is_off_by_a_rounding_error() -> None
 def placed(rows: int, *, groups: list[int] | None = None, seed: int = 0) -> RawDataset:
     """Images of noise in two classes, turn by turn, with places by their content."""
     images = np.random.default_rng(7).integers(0, 256, (rows, 4, 4, 1), np.uint8)
-    places = np.array([place_of(image.tobytes(), seed) for image in images])
-    return replace(classification([0, 1] * (rows // 2), groups), images=images, places=places)
+    places = np.array([split_position(image.tobytes(), seed) for image in images])
+    return replace(
+        classification([0, 1] * (rows // 2), groups), images=images, split_positions=places
+    )
 
 
 def named(dataset: RawDataset, split: dict[str, np.ndarray]) -> dict[str, set[bytes]]:
@@ -231,7 +233,7 @@ def test_a_stable_split_moves_no_image_when_others_come() -> None:
     before = named(first, split_dataset(first, PARAMS, seed=0))
     after = named(grown, split_dataset(grown, PARAMS, seed=0))
     assert all(before[name] < after[name] for name in SPLITS)
-    dealt, first = replace(grown, places=None), replace(first, places=None)
+    dealt, first = replace(grown, split_positions=None), replace(first, split_positions=None)
     moved = named(dealt, split_dataset(dealt, PARAMS, seed=0))
     assert not named(first, split_dataset(first, PARAMS, seed=0))["train"] <= moved["train"]
 
@@ -249,7 +251,7 @@ def test_a_stable_split_has_its_shares_on_average_and_a_seed() -> None:
 def test_a_group_goes_to_the_first_split_that_one_of_its_rows_asks_for() -> None:
     fractions, members = np.array([0.6, 0.2, 0.2]), np.array([0, 1, 1, 2, 2, 3])
     places = np.array([0.1, 0.9, 0.59, 0.85, 0.65, 0.8])
-    assert assign_by_place(places, members, fractions).tolist() == [0, 0, 1, 2]
+    assert assign_by_position(places, members, fractions).tolist() == [0, 0, 1, 2]
 
 
 @given(
@@ -267,7 +269,7 @@ def test_whatever_joins_later_moves_rows_towards_the_first_split_only(
         pairs = np.array([pair for pair in known if max(pair) < rows], np.int64).reshape(-1, 2)
         _, members = np.unique(join_pairs(np.arange(rows), pairs), return_inverse=True)
         fractions = np.array([0.6, 0.15, 0.1, 0.15])
-        return assign_by_place(np.array(places[:rows]), members, fractions)[members]
+        return assign_by_position(np.array(places[:rows]), members, fractions)[members]
 
     before = splits(min(old_rows, len(places)), links[:old_links])
     after = splits(len(places), links)

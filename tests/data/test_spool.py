@@ -1,6 +1,7 @@
 """What is kept in a file is the array that it would be in memory, byte for byte."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,15 @@ def test_no_rows_keep_their_shape():
     spool = Spool()
     spool.extend(ROWS[:0])
     assert spool.array().shape == (0, 3, 2)
+
+
+def test_a_full_disk_is_told_once(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tempfile.TemporaryFile", partial(open, "/dev/full", "w+b"))
+    spool = Spool()
+    spool.extend(ROWS)
+    with pytest.raises(OSError, match="No space left"):
+        spool.array()
+    spool.__del__()
 
 
 def test_parts_are_the_whole(monkeypatch: pytest.MonkeyPatch):

@@ -14,7 +14,7 @@ from kdtasks.data.prepared import UNLABELLED
 from kdtasks.data.settings import DataParams
 from kdtasks.data.split import split_dataset
 from kdtasks.data.teacher_images import (
-    OwnForm,
+    TeacherImageFormat,
     teacher_images,
     write_teacher_images,
 )
@@ -54,7 +54,9 @@ def write(params: DataParams, **own: Any) -> dict[str, list[str]]:
     write_prepared(Path("prepared"), dataset, split, params)
     unlabelled = read_unlabelled(params, dataset, split)
     write_unlabelled(Path("unlabelled"), unlabelled)
-    write_teacher_images(Path("own"), params, dataset, split, unlabelled.names, OwnForm(**own))
+    write_teacher_images(
+        Path("own"), params, dataset, split, unlabelled.names, TeacherImageFormat(**own)
+    )
     return read_json(Path("prepared/names.json")) | read_json(Path("unlabelled/names.json"))
 
 
@@ -104,7 +106,9 @@ def test_an_image_that_is_gone_is_named(params: DataParams):
     gone = dataset.origins[split["train"][0]]
     (Path("photos") / gone).unlink()
     with pytest.raises(DatasetError, match=f"1 images, {gone} among them, were not found again"):
-        write_teacher_images(Path("own"), params, dataset, split, [], OwnForm((20, 30), 3))
+        write_teacher_images(
+            Path("own"), params, dataset, split, [], TeacherImageFormat((20, 30), 3)
+        )
     assert not Path("own").exists()
 
 
@@ -126,7 +130,9 @@ def test_a_name_that_two_images_have_is_refused(params: DataParams):
     split = split_dataset(dataset, params.split, seed=params.seed)
     twice = ["unlabelled/summer/40.png"] * 2
     with pytest.raises(DatasetError, match=r"two images are called unlabelled/summer/40\.png, so"):
-        write_teacher_images(Path("own"), params, dataset, split, twice, OwnForm(None, 3))
+        write_teacher_images(
+            Path("own"), params, dataset, split, twice, TeacherImageFormat(None, 3)
+        )
 
 
 def test_a_source_of_arrays_is_read_again_too(params: DataParams):

@@ -66,7 +66,7 @@ def dataset_of(images: np.ndarray, labels: np.ndarray) -> Any:
         images=lambda split: images,
         labels=lambda split: labels,
         groups=lambda split: np.arange(50),
-        answered=(),
+        teacher_labelled=(),
         labels_from=lambda split: None,
         class_names=("ant", "bee", "cat"),
         num_classes=3,

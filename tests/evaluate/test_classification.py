@@ -27,8 +27,8 @@ def test_reliability_worked_by_hand() -> None:
     # The same rows: the bin up to ½ has two of confidence 0.4, one right; the other 0.8 and 0.6.
     probabilities = np.array([[0.8, 0.1, 0.1], [0.6, 0.2, 0.2], [0.4, 0.3, 0.3], [0.3, 0.4, 0.3]])
     low, high = reliability(probabilities, np.array([0, 1, 1, 1]), bins=2)
-    assert low == pytest.approx((0.4, 0.5, 2))
-    assert high == pytest.approx((0.7, 0.5, 2))
+    assert dict(low) == pytest.approx({"confidence": 0.4, "accuracy": 0.5, "rows": 2})
+    assert dict(high) == pytest.approx({"confidence": 0.7, "accuracy": 0.5, "rows": 2})
     only = reliability(probabilities[:2], np.array([0, 1]), bins=2)  # empty bins are left out
     assert only == [high]
 

@@ -34,11 +34,11 @@ def test_the_confident_joint_by_hand():
     )
     # thresholds: (0.9 + 0.8 + 0.1) / 3 = 0.6 and (0.7 + 0.8 + 0.6) / 3 = 0.7
     found = confident_learning(labels, probabilities)
-    assert found.counted.tolist() == [0, 0, 1, 1, 1, -1]
+    assert found.confident_class.tolist() == [0, 0, 1, 1, 1, -1]
     # counts are [[2, 1], [0, 2]]; rows are brought to the 3 of 6 images that bear each label
     np.testing.assert_allclose(found.joint, [[1 / 3, 1 / 6], [0, 1 / 2]])
     np.testing.assert_allclose(found.margins, [0.8, 0.6, -0.8, 0.4, 0.6, 0.2])
-    assert found.suspects.tolist() == [2]
+    assert found.issues.tolist() == [2]
 
 
 def test_an_image_that_reaches_two_thresholds_counts_for_the_likelier():
@@ -48,8 +48,8 @@ def test_an_image_that_reaches_two_thresholds_counts_for_the_likelier():
     )
     # thresholds 0.4, 0.4 and (0.13 + 1) / 2 = 0.565; the third image reaches the first two
     found = confident_learning(labels, probabilities)
-    assert found.counted.tolist() == [0, 1, 0, 2]
-    assert found.suspects.tolist() == [2]
+    assert found.confident_class.tolist() == [0, 1, 0, 2]
+    assert found.issues.tolist() == [2]
 
 
 def test_the_likeliest_class_is_never_suspected():
@@ -57,9 +57,9 @@ def test_the_likeliest_class_is_never_suspected():
     labels = np.array([0, 0, 0, 0, 0, 1])
     first = np.array([0.6, 1.0, 1.0, 0.95, 0.95, 0.7])
     found = confident_learning(labels, np.stack([first, 1 - first], axis=1))
-    assert found.counted[0] == 1
+    assert found.confident_class[0] == 1
     assert found.margins[0] == pytest.approx(0.2)
-    assert found.suspects.tolist() == []
+    assert found.issues.tolist() == []
 
 
 def test_the_worst_comes_first_and_absent_classes_do_not_matter():
@@ -67,7 +67,7 @@ def test_the_worst_comes_first_and_absent_classes_do_not_matter():
     rows = [[0.9, 0, 0.1], [0.9, 0, 0.1], [0.2, 0, 0.8], [0.05, 0, 0.95],
             [0.1, 0, 0.9], [0.2, 0, 0.8], [0.9, 0, 0.1]]  # fmt: skip
     found = confident_learning(labels, np.array(rows))
-    assert found.suspects.tolist() == [3, 6, 2]
+    assert found.issues.tolist() == [3, 6, 2]
     assert found.joint.sum() == pytest.approx(1)
     assert found.joint[1].sum() == 0
 
@@ -82,10 +82,10 @@ def test_the_joint_is_a_distribution_with_the_labels_shares(seed: int, classes: 
     shares = np.bincount(labels, minlength=classes) / 60
     np.testing.assert_allclose(found.joint.sum(axis=1), shares)
     assert (found.joint >= 0).all()
-    assert (found.counted[found.suspects] != labels[found.suspects]).all()
+    assert (found.confident_class[found.issues] != labels[found.issues]).all()
     renamed = generator.permutation(classes)
     other = confident_learning(renamed[labels], probabilities[:, np.argsort(renamed)])
-    assert {*other.suspects.tolist()} == {*found.suspects.tolist()}
+    assert {*other.issues.tolist()} == {*found.issues.tolist()}
 
 
 def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,13 +108,13 @@ def test_planted_errors_are_found_and_their_number_is_estimated():
     found = confident_learning(labels, posterior)
     # corners 6 apart are mistaken in 2 · Φ(−3) = 0.27 % at most: of 100 and of 900 images more than
     # 3 and 10 with a probability below 1e-3
-    missed = np.setdiff1d(planted, found.suspects)
-    wrong = np.setdiff1d(found.suspects, planted)
+    missed = np.setdiff1d(planted, found.issues)
+    wrong = np.setdiff1d(found.issues, planted)
     assert len(missed) <= 3
     assert len(wrong) <= 10
     assert 1 - np.trace(found.joint) == pytest.approx(0.1, abs=0.015)
-    np.testing.assert_array_equal(found.counted[np.intersect1d(planted, found.suspects)],
-                                  true[np.intersect1d(planted, found.suspects)])  # fmt: skip
+    np.testing.assert_array_equal(found.confident_class[np.intersect1d(planted, found.issues)],
+                                  true[np.intersect1d(planted, found.issues)])  # fmt: skip
 
 
 def dataset(folder: Path, counts: dict[str, int], **keys: Any) -> PreparedDataset:
@@ -199,7 +199,7 @@ def test_no_more_than_the_page_holds_are_kept(tmp_path: Path):
     ("keys", "students", "reason"),
     [
         ({"task": "segmentation", "ignore_label": 255}, 1, "labels of pixels are not judged"),
-        ({"answered": ("train", "validation", "calibration")}, 1, "in the place of labels"),
+        ({"teacher_labelled": ("train", "validation", "calibration")}, 1, "in the place of labels"),
         ({}, 0, "students see no label of the training split"),
     ],
 )

@@ -8,14 +8,19 @@ from kdtasks.core.records.compress import Parity
 from kdtasks.core.text import plain
 from kdtasks.evaluate.intervals import wilson_interval
 from kdtasks.evaluate.jackknife import FEWEST_IMAGES
-from kdtasks.evaluate.parity import ParityParams, ParityTally, changed_interval, parity_problem
+from kdtasks.evaluate.parity import (
+    ParityAccumulator,
+    ParityParams,
+    changed_interval,
+    parity_problem,
+)
 from tests.tools.records import parity
 
 
 def parity_of(found, expected, groups=None):
-    tally = ParityTally()
-    tally.add(found, expected)
-    return tally.result(np.arange(len(found)) if groups is None else groups, tolerance=0.25)
+    accumulator = ParityAccumulator()
+    accumulator.add(found, expected)
+    return accumulator.result(np.arange(len(found)) if groups is None else groups, tolerance=0.25)
 
 
 def test_every_exit_by_hand():
@@ -46,11 +51,11 @@ def test_parts_make_no_difference():
     generator = np.random.default_rng(0)
     expected = generator.normal(7, 2, size=(20, 2, 3, 4, 5))  # masks of 3×4 pixels from two exits
     found = expected + generator.normal(size=expected.shape)
-    tally = ParityTally()
+    accumulator = ParityAccumulator()
     for rows in (slice(0, 3), slice(3, 4), slice(4, 20)):
-        tally.add(found[rows], expected[rows])
+        accumulator.add(found[rows], expected[rows])
     source = np.arange(20) // 2
-    assert tally.result(source, tolerance=0.25) == parity_of(found, expected, source)
+    assert accumulator.result(source, tolerance=0.25) == parity_of(found, expected, source)
 
 
 def test_of_masks_pixels_count_and_the_interval_is_over_source_images():

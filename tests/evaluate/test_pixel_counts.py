@@ -26,7 +26,7 @@ DATASET = SimpleNamespace(
     num_classes=3,
     class_names=("a", "b", "c"),
     ignore_label=255,
-    answered=(),
+    teacher_labelled=(),
 )
 
 

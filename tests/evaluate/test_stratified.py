@@ -6,16 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from kdtasks.evaluate.stratified import Answered, stratified_interval
+from kdtasks.evaluate.stratified import ComparedPredictions, stratified_interval
 
 # The standard error of a 2.5 % quantile of 20,000 draws is √(0.025 · 0.975 / 20,000) over the
 # density there, which is 0.3 or more in these tests: below 0.004.
 SAMPLES, CLOSE = 20_000, 0.015
 
 
-def interval(answered: Answered, metric: str = "balanced_accuracy", **more: int):
+def interval(compared: ComparedPredictions, metric: str = "balanced_accuracy", **more: int):
     options = {"samples": SAMPLES, "seed": 0} | more
-    return stratified_interval(answered, metric, confidence=0.95, **options)
+    return stratified_interval(compared, metric, confidence=0.95, **options)
 
 
 def answers(*counts: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -32,7 +32,7 @@ def answers(*counts: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 def test_of_one_class_in_doubt_it_is_half_of_jeffreys_interval():
     # 20,000 images of the other class are as good as certain: the mean recall is (1 + r) / 2.
     labels, given = answers((6, 2), (20_000, 0))
-    low, high = interval(Answered(labels, (given[None],), 2))
+    low, high = interval(ComparedPredictions(labels, (given[None],), 2))
     expected = beta(6.5, 2.5).ppf([0.025, 0.975])
     assert (low, high) == pytest.approx((1 + expected) / 2, abs=CLOSE)
 
@@ -40,7 +40,7 @@ def test_of_one_class_in_doubt_it_is_half_of_jeffreys_interval():
 def test_the_f1_of_a_rare_class_follows_from_its_recall():
     # F1 of the rare class is 2 r / (1 + r), that of the other, of so many images, is 1.
     labels, given = answers((6, 2), (200_000, 0))
-    low, high = interval(Answered(labels, (given[None],), 2), "macro_f1", samples=4000)
+    low, high = interval(ComparedPredictions(labels, (given[None],), 2), "macro_f1", samples=4000)
     recall = beta(6.5, 2.5).ppf([0.025, 0.975])
     expected = (1 + 2 * recall / (1 + recall)) / 2
     assert (low, high) == pytest.approx(expected, abs=3 * CLOSE)
@@ -49,7 +49,7 @@ def test_the_f1_of_a_rare_class_follows_from_its_recall():
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
 def test_a_class_without_an_error_is_not_certain(metric: str):
     few, many = (
-        interval(Answered(labels, (given[None],), 2), metric)
+        interval(ComparedPredictions(labels, (given[None],), 2), metric)
         for labels, given in (answers((2, 0), (50, 0)), answers((50, 0), (50, 0)))
     )
     assert few[0] < many[0] < 1
@@ -59,7 +59,7 @@ def test_a_class_without_an_error_is_not_certain(metric: str):
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
 def test_two_models_that_answer_alike_may_differ_elsewhere(metric: str):
     labels, given = answers((3, 1), (40, 2))
-    low, high = interval(Answered(labels, (given[None], given[None]), 2), metric)
+    low, high = interval(ComparedPredictions(labels, (given[None], given[None]), 2), metric)
     assert low < 0 < high
     assert low == pytest.approx(-high, abs=CLOSE)
 
@@ -67,17 +67,17 @@ def test_two_models_that_answer_alike_may_differ_elsewhere(metric: str):
 def test_a_sides_score_is_the_mean_of_its_models():
     labels, good = answers((30, 2), (40, 2))
     bad = 1 - good
-    mixed = interval(Answered(labels, (np.stack([good, bad]), np.stack([bad, good])), 2))
+    mixed = interval(ComparedPredictions(labels, (np.stack([good, bad]), np.stack([bad, good])), 2))
     assert mixed[0] < 0 < mixed[1]
     assert mixed[1] - mixed[0] < 0.2  # the same models on both sides: only what is unseen differs
 
 
 def test_images_of_a_group_count_once():
     labels, given = answers((30, 10), (60, 20))
-    alone = interval(Answered(labels, (given[None],), 2))
+    alone = interval(ComparedPredictions(labels, (given[None],), 2))
     copies = [np.repeat(array, 5) for array in (labels, given, np.arange(len(labels)))]
-    grouped = interval(Answered(copies[0], (copies[1][None],), 2, copies[2]))
-    ungrouped = interval(Answered(copies[0], (copies[1][None],), 2))
+    grouped = interval(ComparedPredictions(copies[0], (copies[1][None],), 2, copies[2]))
+    ungrouped = interval(ComparedPredictions(copies[0], (copies[1][None],), 2))
     widths = [high - low for low, high in (alone, grouped, ungrouped)]
     # Besides Student's t for 120 groups, 1 % wider than the normal's, groups are single images.
     assert widths[1] == pytest.approx(widths[0], rel=0.1)
@@ -86,7 +86,7 @@ def test_images_of_a_group_count_once():
 
 def test_a_class_without_an_image_is_left_out():
     labels, given = answers((6, 2), (20, 0))
-    with_third = Answered(labels, (given[None],), 3)
+    with_third = ComparedPredictions(labels, (given[None],), 3)
     low, high = interval(with_third)
     assert 0 < low < high < 1
 
@@ -100,8 +100,8 @@ def test_it_is_reproducible_ordered_and_in_range(
     labels = np.concatenate([np.arange(classes), draw.integers(0, classes, 30)])
     sides = tuple(draw.integers(0, classes, (2, len(labels))) for _ in range(1 + paired))
     groups = draw.integers(0, 12, len(labels)) if shared else None
-    answered = Answered(labels, sides, classes, groups)
+    compared = ComparedPredictions(labels, sides, classes, groups)
     for metric in ("balanced_accuracy", "macro_f1"):
-        low, high = interval(answered, metric, samples=100, seed=seed)
+        low, high = interval(compared, metric, samples=100, seed=seed)
         assert -1.0 * paired <= low <= high <= 1.0
-        assert (low, high) == interval(answered, metric, samples=100, seed=seed)
+        assert (low, high) == interval(compared, metric, samples=100, seed=seed)

@@ -12,13 +12,13 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.data import Unlabelled
 from kdtasks.data.labels import training_set, write_labelled
 from kdtasks.data.unlabelled import UnlabelledImages, write_unlabelled
-from kdtasks.learn.arms import Arm, ArmPlanner, pace
+from kdtasks.learn.arms import Arm, ArmPlanner, rate_and_epochs
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.objectives.distillation import DistillationObjective, DistillParams
-from kdtasks.learn.objectives.objective import HardAnswerObjective, LabelObjective
+from kdtasks.learn.objectives.objective import HardLabelObjective, LabelObjective
 from kdtasks.learn.targets.write import write_targets
 from kdtasks.learn.teachers.confidence import confidence_of
 from kdtasks.learn.teachers.teacher import open_teacher
@@ -51,7 +51,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
         teacher,
         training_set(DATASET, DRAWER),
         augmentation=MOVING,
-        confidence=confidence_of(teacher, DRAWER, least=0.0),
+        confidence=confidence_of(teacher, DRAWER, min_confidence=0.0),
     )
     return paths
 
@@ -98,7 +98,7 @@ def test_soft_answers_come_with_the_visible_labels_only(paths: ProjectPaths):
 
 def test_hard_answers_need_no_label_at_all(paths: ProjectPaths):
     plan = planner(paths).plan("hard")
-    assert isinstance(plan.objective, HardAnswerObjective)
+    assert isinstance(plan.objective, HardLabelObjective)
     assert plan.objective.label_loss.ignore_label is None
 
 
@@ -137,13 +137,13 @@ ARMS: tuple[Arm, ...] = ("labels", "all_labels", "soft", "soft_labelled", "hard"
 
 def test_every_arm_has_one_pace_unless_params_say_otherwise():
     distill = DistillParams(epochs=7)
-    assert {pace(arm, STUDENT, distill) for arm in ARMS} == {(0.01, 7)}
+    assert {rate_and_epochs(arm, STUDENT, distill) for arm in ARMS} == {(0.01, 7)}
 
 
 def test_students_with_a_teacher_and_those_without_may_have_a_pace_of_their_own():
     student = STUDENT.model_copy(update={"epochs": 5})
     distill = DistillParams(learning_rate=0.02, epochs=7)
-    found = {arm: pace(arm, student, distill) for arm in ARMS}
+    found = {arm: rate_and_epochs(arm, student, distill) for arm in ARMS}
     assert found == {
         **dict.fromkeys(("labels", "all_labels"), (0.01, 5)),
         **dict.fromkeys(("soft", "soft_labelled", "hard"), (0.02, 7)),

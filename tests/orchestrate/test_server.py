@@ -110,14 +110,14 @@ def test_a_server_that_does_not_answer(url: str):
 
 
 def test_without_a_server_and_unasked_there_is_none(unconfigured: Path):
-    with prefect_server(unconfigured, wanted=False) as url:
+    with prefect_server(unconfigured, needed=False) as url:
         assert url is None
         assert "PREFECT_API_URL" not in os.environ
 
 
 def test_the_configured_server_stands_in_the_environment(unconfigured: Path, answering: str):
     (unconfigured / ".env").write_text(f"PREFECT_API_URL={answering}/api\n", encoding="utf-8")
-    with prefect_server(unconfigured, wanted=False) as url:
+    with prefect_server(unconfigured, needed=False) as url:
         assert url == f"{answering}/api"
         assert os.environ["PREFECT_API_URL"] == url
         assert os.environ["DO_NOT_TRACK"] == "1"
@@ -128,21 +128,21 @@ def test_a_silent_server_is_one_line_or_an_error(
     unconfigured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("PREFECT_API_URL", NOWHERE)
-    with prefect_server(unconfigured, wanted=False) as url:
+    with prefect_server(unconfigured, needed=False) as url:
         assert url is None
     assert capsys.readouterr().err == (
         f"the Prefect server at {NOWHERE} does not answer; running without it\n"
     )
     with (
         pytest.raises(ProjectError, match="does not answer; start it with `prefect server start`"),
-        prefect_server(unconfigured, wanted=True),
+        prefect_server(unconfigured, needed=True),
     ):
         pass
 
 
 @pytest.mark.slow
 def test_a_temporary_server_comes_and_goes(unconfigured: Path):
-    with prefect_server(unconfigured, wanted=True) as url:
+    with prefect_server(unconfigured, needed=True) as url:
         assert url is not None
         assert os.environ["PREFECT_API_URL"] == url
         assert is_answering(url)

@@ -36,10 +36,10 @@ def without_test(content: dict[str, Any]) -> dict[str, Any]:
 
 def test_what_is_set_so_is_accepted(content: dict[str, Any]):
     params = parse_params(content)
-    assert params.data.source.answered == ("train", "validation", "calibration")
+    assert params.data.source.teacher_labelled == ("train", "validation", "calibration")
     assert not params.labels_seen
     nothing = parsed(without_test(content), NONE)
-    assert nothing.data.source.answered == ("train", "validation", "calibration", "test")
+    assert nothing.data.source.teacher_labelled == ("train", "validation", "calibration", "test")
     assert nothing.gate.max_drop == 0.02
     assert parsed(content, {"exits": {"mode": "drop"}, "student": {"exits": []}})
 

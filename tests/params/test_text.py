@@ -53,7 +53,7 @@ def test_what_would_hang_or_break_is_one_sentence(tmp_path: Path, text: str, mes
 
 def test_broken_params_are_read_or_refused_in_one_sentence(tmp_path: Path):
     """A share of `python -m benchmarks.hostile params`."""
-    count, broken = run(ParamsFiles(), range(60), tmp_path / "work")
+    count, broken = run(ParamsFiles(), 60, tmp_path / "work")
     assert [line for line in broken if "traceback" in line or "died" in line] == []
     assert min(count.refused, count.answered) > 0
-    assert count.refused + count.answered == count.trials
+    assert count.refused + count.answered == count.trials == 60

@@ -87,7 +87,7 @@ def test_what_dvc_does_not_find_is_one_sentence(
         return str(info.value)
 
     assert refusal() == (
-        f"stage prepare: {gone} is a link to /mnt/nowhere/wolves, which is not there; mount its "
+        f"stage prepare: {gone} is a link to /mnt/nowhere/wolves, which does not exist; mount its "
         "disk, or remove the link"
     )
     told = run_in(linked, "dvc", "repro", "prepare", check=False).stderr  # before DVC looks at it

@@ -17,7 +17,7 @@ from kdtasks.edge.classifier import BatchPredictions
 from kdtasks.edge.scores import max_probability
 from kdtasks.evaluate.class_score import ClassScore
 from kdtasks.evaluate.classification import evaluate_answers
-from kdtasks.evaluate.evaluator import RELIABILITY
+from kdtasks.evaluate.evaluator import RELIABILITY, reliability_rows
 from kdtasks.evaluate.examples import pick_differences, pick_examples, pick_mistakes
 from kdtasks.evaluate.score import compare_scores
 from kdtasks.evaluate.settings import EvaluateParams
@@ -217,8 +217,12 @@ def _write_labels(root: Path) -> None:
         "sure": 30 / 42,
     }
     write_json(root / "metrics/prospect.json", forecast)
-    least_sure = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 1), dtype=np.uint8)
-    unsure = {"images": least_sure, "classes": np.array([3, 8]), "confidence": np.array([0.3, 0.4])}
+    least_confident = np.random.default_rng(0).integers(0, 256, (2, 28, 28, 1), dtype=np.uint8)
+    unsure = {
+        "images": least_confident,
+        "classes": np.array([3, 8]),
+        "confidence": np.array([0.3, 0.4]),
+    }
     write_arrays(root / "plots/unsure.npz", **unsure)
 
 
@@ -382,8 +386,7 @@ def _write_variant(
         commonest=0,
     )
     content.write(root / f"metrics/evaluate/{variant}.json")
-    table = [(k, *found) for k, exit_bins in enumerate(bins) for found in exit_bins]
-    write_csv(root / f"plots/reliability/{variant}.csv", RELIABILITY, table)
+    write_csv(root / f"plots/reliability/{variant}.csv", RELIABILITY, reliability_rows(bins))
     scores = max_probability(logits, np.array(temperatures))
     rows, group = pick_examples(predicted, exit_index, scores)
     taken = scores[np.arange(ROWS), exit_index]

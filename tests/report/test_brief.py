@@ -57,7 +57,7 @@ def test_what_is_not_known_is_said() -> None:
         "Nothing ships: no variant is within the limits.",
         "What it costs in accuracy is not known: no variant was tested.",
         "What it saves is not known: no variant was built.",
-        "Whether distillation was worth it cannot be told: missing.",
+        "Whether distillation was worth it is unknown: missing.",
     ]
 
 

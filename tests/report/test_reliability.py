@@ -2,12 +2,12 @@
 
 import re
 
-from kdtasks.core.records.report import ReliabilityBin
+from kdtasks.core.records.evaluate import ReliabilityBin
 from kdtasks.report.curves import reliability_figure
 
 BINS = [
-    ReliabilityBin(confidence=0.62, accuracy=0.5, rows=4.0),
-    ReliabilityBin(confidence=0.97, accuracy=1.0, rows=96.0),
+    ReliabilityBin(confidence=0.62, accuracy=0.5, rows=4),
+    ReliabilityBin(confidence=0.97, accuracy=1.0, rows=96),
 ]
 
 

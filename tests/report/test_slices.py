@@ -10,18 +10,18 @@ import pytest
 from kdtasks.core.files import read_json, write_arrays
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.evaluate import Comparison
-from kdtasks.evaluate.slices import ClassTally, compared_slices, seed_arrays
+from kdtasks.evaluate.slices import ClassSliceResults, compared_slices, seed_arrays
 from tests.report.conftest import ROWS, VARIANTS
 
 NAMES = ("plain", "gaussian_noise 1", "gaussian_noise 5", "night")
 NIGHT_ROWS = 400
 
 
-def tally(*right: int) -> ClassTally:
+def tally(*right: int) -> ClassSliceResults:
     """A model that gets so many of the first images of every slice right."""
     rows = [*[ROWS] * 3, NIGHT_ROWS]
     found = [(np.arange(n) < k, np.arange(n)) for n, k in zip(rows, right, strict=True)]
-    return ClassTally.of(dict(zip(NAMES, found, strict=True)), apart=("night",))
+    return ClassSliceResults.of(dict(zip(NAMES, found, strict=True)), separate=("night",))
 
 
 def write_slices(root: Path, *, lost: int = 60) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kdtasks.core.files import read_json, write_json
-from kdtasks.core.records.data import GroupCounts, SplitCounts
-from kdtasks.core.records.report import DatasetSummary, Statistics
+from kdtasks.core.records.data import Dataset, GroupCounts, SplitCounts
+from kdtasks.core.records.report import Statistics
 from kdtasks.core.text import plain
 from kdtasks.report.sentences import headline, uneven_advice, uneven_classes
 from tests.tools.records import gain_of, model_summary, selection, statistics
@@ -19,12 +19,15 @@ SENTENCE = (
 
 def told(**values: object) -> Statistics:
     counts = {"test": SplitCounts(total=92, by_class={"good": 90, "scratched": 2})}
-    data = DatasetSummary(
+    data = Dataset(
         name="parts",
+        task="classification",
         class_names=("good", "scratched"),
         image_shape=(8, 8, 1),
         counts=counts,
-        duplicates=0,
+        ignore_label=None,
+        sha256={},
+        duplicates=(),
         contradictions=(),
         excluded=(),
         groups=GroupCounts(total=92, shared=0, largest=1),

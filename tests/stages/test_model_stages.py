@@ -135,7 +135,7 @@ def test_an_imported_teacher_gives_targets(project, params, capsys):
 def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypatch):
     """Student and distilled one see the same new views; the teacher is asked about just those."""
     from kdtasks.learn.training.examples import Block
-    from kdtasks.learn.training.online import OnlineExamples, no_answer
+    from kdtasks.learn.training.online import OnlineExamples, no_logits
 
     settings = params.model_dump()
     settings["targets"] |= {"mode": "online", "features": ["brightness"]}
@@ -157,7 +157,7 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
 
     def watched(self, **rest):
         for block in blocks(self, **rest):
-            seen["student" if self.answer is no_answer else "distill"].append(block)
+            seen["student" if self.answer is no_logits else "distill"].append(block)
             yield block
 
     monkeypatch.setattr(OnlineExamples, "blocks", watched)

@@ -91,7 +91,7 @@ def test_only_labels_are_counted_as_uneven():
             excluded=(),
             groups=GroupCounts(total=30, shared=0, largest=1),
             split_by="class",
-            answered=answered,
+            teacher_labelled=answered,
         )
 
     assert uneven_message(record(SPLITS)) is None

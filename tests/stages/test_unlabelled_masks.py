@@ -93,11 +93,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_teachers_masks_stand_in_the_place_of_labels(folder: Path) -> None:
     prepare.main(params_of(test="known"), PATHS)
     dataset = open_prepared(PATHS.prepared)
-    assert dataset.answered == ("train", "validation", "calibration")
+    assert dataset.teacher_labelled == ("train", "validation", "calibration")
     names = {split: {name.split("[")[0] for name in dataset.names(split)} for split in SPLITS}
     assert names["test"] == {f"known/images/{number:02}.png" for number in range(8)}
     assert len(names["train"] | names["validation"] | names["calibration"]) == 12
-    for split in dataset.answered:
+    for split in dataset.teacher_labelled:
         found, said = np.asarray(dataset.labels(split)), answers(dataset.images(split))
         labelled = found != 255
         np.testing.assert_array_equal(found[labelled], said[labelled])
@@ -119,7 +119,7 @@ def test_the_teachers_masks_stand_in_the_place_of_labels(folder: Path) -> None:
 def test_without_any_mask_all_splits_are_answered(folder: Path) -> None:
     prepare.main(params_of(), PATHS)
     dataset = open_prepared(PATHS.prepared)
-    assert dataset.answered == SPLITS
+    assert dataset.teacher_labelled == SPLITS
     # masks of `known` are files like others there, and their colours are images
     assert read_json(PATHS.dataset)["split_by"].startswith("chance; ")
 

@@ -145,7 +145,7 @@ def test_the_teachers_answers_stand_in_the_place_of_labels(folder: Path):
     write_answers()
     prepare.main(params, PATHS)
     dataset = open_prepared(PATHS.prepared)
-    assert dataset.answered == SPLITS
+    assert dataset.teacher_labelled == SPLITS
     assert dataset.class_names == CLASSES
     for split in SPLITS:
         levels = np.array([level_of(name) for name in dataset.names(split)])
@@ -199,7 +199,7 @@ def test_labelled_photos_are_the_test_split_and_none_of_them_is_learnt_from(fold
     write_answers()
     prepare.main(params_of(test="known"), PATHS)
     dataset = open_prepared(PATHS.prepared)
-    assert dataset.answered == ("train", "validation", "calibration")
+    assert dataset.teacher_labelled == ("train", "validation", "calibration")
     assert len(dataset.names("test")) == 40
     levels = np.array([level_of(name) for name in dataset.names("test")])
     np.testing.assert_array_equal(dataset.labels("test"), levels >= 128)
@@ -220,9 +220,12 @@ def test_the_validation_split_may_have_labels_too(folder: Path, capsys: pytest.C
     content["teacher"] |= {"source": "import", "path": "teacher.h5", "input": "auto"}
     params = Params.model_validate(content)
     prepare.main(params, PATHS)
-    assert "teacher input: unit; validation cross-entropy by form: " in capsys.readouterr().out
+    assert (
+        "teacher input: unit; validation cross-entropy by preprocessing: "
+        in capsys.readouterr().out
+    )
     dataset = open_prepared(PATHS.prepared)
-    assert dataset.answered == ("train", "calibration")
+    assert dataset.teacher_labelled == ("train", "calibration")
     levels = np.array([level_of(name) for name in dataset.names("validation")])
     np.testing.assert_array_equal(dataset.labels("validation"), levels >= 128)
     labels.main(params, PATHS)

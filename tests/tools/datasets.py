@@ -45,10 +45,10 @@ class _InMemory:
     ignore_label: int | None
     rows_of_images: np.ndarray
     weights: np.ndarray | None = None
-    answered: tuple[str, ...] = ()
+    teacher_labelled: tuple[str, ...] = ()
 
     def labels_from(self, split: str) -> LabelsFrom:
-        return "teacher" if split in self.answered else None
+        return "teacher" if split in self.teacher_labelled else None
 
     @property
     def task(self) -> str:

@@ -15,11 +15,28 @@ from packaging.utils import canonicalize_name
 
 PACKAGE, EXTRA = "kdtasks", "pipeline"
 
+# What the packages listed have done.
+MADE = "made the bundle"
+TOLD = "made the bundle, as far as its manifest tells"
+PACKED = "packed or published the bundle; what made it is not known"
+
 
 @cache
-def sbom_text() -> str:
+def sbom_text(environment: str = MADE) -> str:
     """The bill of materials of what runs here, on one line."""
-    return json.dumps(make_sbom(installed_closure()), separators=(",", ":")) + "\n"
+    return _line(make_sbom(installed_closure(), environment))
+
+
+def missing_sbom(libraries: Mapping[str, str | None]) -> str:
+    """The bill of materials of a bundle without: of what its manifest tells, else of what is here.
+
+    Args:
+        libraries: of the manifest, package to version.
+    """
+    told = {name: _component(name, version) for name, version in libraries.items() if version}
+    if not told:
+        return sbom_text(PACKED)
+    return _line(_document(told, TOLD, compositions=[{"aggregate": "incomplete"}]))
 
 
 def installed_closure(name: str = PACKAGE, extra: str = EXTRA) -> dict[str, list[str]]:
@@ -50,28 +67,44 @@ def installed_closure(name: str = PACKAGE, extra: str = EXTRA) -> dict[str, list
     return {package: sorted(needs[package]) for package in sorted(needs)}
 
 
-def make_sbom(needs: Mapping[str, list[str]]) -> dict[str, Any]:
+def make_sbom(needs: Mapping[str, list[str]], environment: str = MADE) -> dict[str, Any]:
     """Describe an environment; the same packages give the same content.
 
     It tells nothing of the model: a device keeps one file for all models of one environment.
 
     Args:
         needs: from `installed_closure`.
+        environment: what it has done.
     """
-    components = {package: _component(package) for package in needs}
+    found = {package: distribution(package) for package in needs}
+    components = {
+        package: _component(package, one.version) | _licence(one) for package, one in found.items()
+    }
     references = {package: part["bom-ref"] for package, part in components.items()}
+    dependencies = [
+        {"ref": references[package], "dependsOn": [references[other] for other in others]}
+        for package, others in needs.items()
+    ]
+    return _document(components, environment, dependencies=dependencies)
+
+
+def _document(
+    components: Mapping[str, dict[str, Any]], environment: str, **more: list[dict[str, Any]]
+) -> dict[str, Any]:
+    own = {"component": components[PACKAGE]} if PACKAGE in components else {}
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": {"component": components.pop(PACKAGE)},
-        "components": list(components.values()),
-        "dependencies": [
-            {"ref": references[package], "dependsOn": [references[other] for other in others]}
-            for package, others in needs.items()
-        ],
+        "metadata": {**own, "properties": [{"name": "kdtasks:environment", "value": environment}]},
+        "components": [part for package, part in components.items() if package != PACKAGE],
+        **more,
     }
+
+
+def _line(content: dict[str, Any]) -> str:
+    return json.dumps(content, separators=(",", ":")) + "\n"
 
 
 def _installed(name: str) -> Distribution | None:
@@ -81,23 +114,21 @@ def _installed(name: str) -> Distribution | None:
         return None
 
 
-def _component(name: str) -> dict[str, Any]:
-    found = distribution(name)
-    address = f"pkg:pypi/{name}@{found.version}"
-    told = (
-        found.metadata[key] for key in ("License-Expression", "License") if key in found.metadata
-    )
-    licence = next(told, "")
+def _component(name: str, version: str) -> dict[str, Any]:
+    address = f"pkg:pypi/{name}@{version}"
     return {
         "type": "library",
         "bom-ref": address,
         "name": name,
-        "version": found.version,
+        "version": version,
         "purl": address,
-        # some put the whole text there
-        **(
-            {"licenses": [{"license": {"name": licence}}]}
-            if re.fullmatch(r".{1,80}", licence)
-            else {}
-        ),
     }
+
+
+def _licence(found: Distribution) -> dict[str, Any]:
+    licences = (
+        found.metadata[key] for key in ("License-Expression", "License") if key in found.metadata
+    )
+    licence = next(licences, "")
+    is_name = re.fullmatch(r".{1,80}", licence)  # some put the whole text there
+    return {"licenses": [{"license": {"name": licence}}]} if is_name else {}

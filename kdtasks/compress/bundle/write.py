@@ -223,7 +223,7 @@ def make_self_test(
         images = np.array(images[:SEARCHED])
         temperatures = np.asarray(manifest.temperatures)
         scores = SCORES[manifest.score](segments.logits_of(images), temperatures)
-        images = images[in_turn(apply_policy(scores, manifest.thresholds))[:kept]]
+        images = images[interleave_exits(apply_policy(scores, manifest.thresholds))[:kept]]
     logits = segments.logits_of(images)
     by_exit = np.moveaxis(logits, 1, 0).reshape(segments.count, -1)
     scales = np.array([spec.scale for spec in segments.logits_specs], np.float32)
@@ -231,7 +231,7 @@ def make_self_test(
     return SelfTest(images, logits, tolerance.astype(np.float32))
 
 
-def in_turn(exit_index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def interleave_exits(exit_index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Order rows so that exits alternate: the first of every exit, the second of every, and on.
 
     Args:
@@ -239,8 +239,8 @@ def in_turn(exit_index: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
     Returns: [N], row numbers.
     """
-    place = np.empty(len(exit_index), np.int64)
+    position = np.empty(len(exit_index), np.int64)
     for exit_number in np.unique(exit_index):
         rows = np.flatnonzero(exit_index == exit_number)
-        place[rows] = np.arange(len(rows))
-    return np.lexsort((exit_index, place))
+        position[rows] = np.arange(len(rows))
+    return np.lexsort((exit_index, position))

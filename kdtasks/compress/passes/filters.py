@@ -88,7 +88,7 @@ class Filters(TrainingPass):
             ignore_label=context.fine_tuning.ignore_label,
         )
 
-        def shrunk(ratio: float) -> MultiExitModel:
+        def shrink(ratio: float) -> MultiExitModel:
             removed = choose_channels(
                 channels, scores, ratio, ratios=self.ratios, together=self.scope == "global"
             )
@@ -96,8 +96,8 @@ class Filters(TrainingPass):
 
         ratio = self.ratio
         if self.target:
-            ratio = least_ratio(shrunk, measures(model, context.convert), self.target)
-        smaller = shrunk(ratio)
+            ratio = smallest_ratio(shrink, goal_measures(model, context.convert), self.target)
+        smaller = shrink(ratio)
         print(
             f"filters: {model.count_parameters():,} to {smaller.count_parameters():,} parameters, "
             f"{model.macs()[-1]:,} to {smaller.macs()[-1]:,} multiply-accumulates"
@@ -107,7 +107,7 @@ class Filters(TrainingPass):
         return smaller
 
 
-def measures(
+def goal_measures(
     model: MultiExitModel, convert: Callable[[MultiExitModel], bytes]
 ) -> dict[str, Measure]:
     """Name the ways to measure a smaller model.
@@ -124,50 +124,50 @@ def measures(
     }
 
 
-def least_ratio(
-    shrunk: Callable[[float], MultiExitModel],
-    ways: Mapping[str, Measure],
+def smallest_ratio(
+    shrink: Callable[[float], MultiExitModel],
+    measures: Mapping[str, Measure],
     goals: Mapping[str, float],
 ) -> float:
     """Return the smallest ratio, found by bisection, whose model is within every goal.
 
     Args:
-        shrunk: from a ratio to the model without so many filters.
-        ways: to measure, by name; each falls as the ratio grows.
+        shrink: from a ratio to the model without so many filters.
+        measures: to measure, by name; each falls as the ratio grows.
         goals: what the measures of these names must not exceed.
 
     Raises:
         CompressionError: not even the smallest model is within a goal.
         ExportError: not even the smallest model can be converted.
     """
-    seen: dict[int, dict[str, float]] = {}
+    measured: dict[int, dict[str, float]] = {}
     refusals: list[ExportError] = []
 
-    def missed(ratio: float) -> dict[str, float]:
+    def missed_goals(ratio: float) -> dict[str, float]:
         """What is measured of the goals that a ratio does not meet, by name."""
-        model = shrunk(ratio)
+        model = shrink(ratio)
         key = model.count_parameters()
-        if key not in seen:
+        if key not in measured:
             try:
-                seen[key] = {name: ways[name](model) for name in goals}
+                measured[key] = {name: measures[name](model) for name in goals}
             except ExportError as refusal:
-                seen[key] = dict.fromkeys(goals, float("inf"))
+                measured[key] = dict.fromkeys(goals, float("inf"))
                 refusals.append(refusal)
-            shown = (f"{name} {seen[key][name]:.4g}, goal {goals[name]:g}" for name in goals)
+            shown = (f"{name} {measured[key][name]:.4g}, goal {goals[name]:g}" for name in goals)
             print(f"filters: ratio {ratio:.3f} gives {'; '.join(shown)}")
-        return {name: value for name, value in seen[key].items() if not value <= goals[name]}
+        return {name: value for name, value in measured[key].items() if not value <= goals[name]}
 
     low, high = 0.0, _MOST
-    for name, least in missed(high).items():
+    for name, least in missed_goals(high).items():
         if refusals:
             raise refusals[0]
         raise CompressionError(
             f"compress.passes.filters.target {name} {goals[name]:g} cannot be reached: with as few "
             f"filters as possible it is {least:.4g}; raise the target, or take a smaller student"
         )
-    if not missed(low):
+    if not missed_goals(low):
         return low
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if missed(middle) else (low, middle)
+        low, high = (middle, high) if missed_goals(middle) else (low, middle)
     return high

@@ -1,4 +1,4 @@
-"""Follow every channel through a network: which layers make it, which take it."""
+"""Follow every channel through a network: the layers that produce it, and those that consume it."""
 
 from collections.abc import Iterable, Mapping
 from itertools import chain
@@ -29,7 +29,7 @@ _SAME_CHANNELS = {
 # Layers that join channels one to one, such as the gates of squeeze-and-excitation.
 _TIED = {"Add", "Multiply"}
 
-_MAKERS = {"Conv2D", "Conv2DTranspose", "Dense", "SeparableConv2D"}
+_PRODUCERS = {"Conv2D", "Conv2DTranspose", "Dense", "SeparableConv2D"}
 
 
 class Channels:
@@ -39,7 +39,7 @@ class Channels:
     one number.
 
     Attributes:
-        makers: layers that make channels of their own, in the network's order.
+        producers: layers that produce channels of their own, in the network's order.
         fixed: numbers that must stay: those of the input and of the logits.
     """
 
@@ -52,7 +52,7 @@ class Channels:
         self._inputs: dict[str, np.ndarray] = {}
         self._outputs: dict[str, np.ndarray] = {}
         self._labels = np.zeros(0, np.int64)  # the same one for channels that are tied
-        self.makers: list[str] = []
+        self.producers: list[str] = []
         by_tensor: dict[int, np.ndarray] = {}
         for layer in network.layers:
             tensors = layer.get_input_at(0)
@@ -66,42 +66,42 @@ class Channels:
         ends = [by_tensor[id(tensor)] for tensor in [*network.inputs, *network.outputs]]
         self.fixed = set(self._labels[np.concatenate(ends)].tolist())
 
-    def taken_by(self, layer_name: str) -> np.ndarray:
-        """Numbers of the channels that a layer takes, in order, int [C]."""
+    def consumed_by(self, layer_name: str) -> np.ndarray:
+        """Numbers of the channels that a layer consumes, in order, int [C]."""
         return self._labels[self._inputs[layer_name]]
 
-    def made_by(self, layer_name: str) -> np.ndarray:
-        """Numbers of the channels that a layer makes, in order, int [C]."""
+    def produced_by(self, layer_name: str) -> np.ndarray:
+        """Numbers of the channels that a layer produces, in order, int [C]."""
         return self._labels[self._outputs[layer_name]]
 
     def groups(self) -> dict[tuple[str, ...], list[int]]:
-        """Channels that may be removed, by the layers that make them together, in order.
+        """Channels that may be removed, by the layers that produce them together, in order.
 
-        Channels of the same makers compete with each other, so that each maker keeps its fraction.
+        Channels of the same producers compete with each other, so that each keeps its fraction.
         """
-        made_by: dict[int, list[str]] = {}
-        for name in self.makers:
-            numbers = self.made_by(name).tolist()
+        produced_by: dict[int, list[str]] = {}
+        for name in self.producers:
+            numbers = self.produced_by(name).tolist()
             if not self.fixed.intersection(numbers):
                 for number in numbers:
-                    made_by.setdefault(number, []).append(name)
+                    produced_by.setdefault(number, []).append(name)
         grouped: dict[tuple[str, ...], list[int]] = {}
-        for number, makers in made_by.items():
-            grouped.setdefault(tuple(makers), []).append(number)
+        for number, producers in produced_by.items():
+            grouped.setdefault(tuple(producers), []).append(number)
         return grouped
 
     def _trace(self, layer: Any, given: list[np.ndarray]) -> np.ndarray:
         kind = type(layer).__name__
         if kind == "InputLayer":
-            return self._fresh(layer)
+            return self._new_channels(layer)
         if getattr(layer, "depth_multiplier", 1) != 1:
             raise CompressionError(
                 f"layer {layer.name!r} multiplies channels (depth_multiplier "
                 f"{layer.depth_multiplier}); filters can be removed with a multiplier of 1 only"
             )
-        if kind in _MAKERS and getattr(layer, "groups", 1) == 1:
-            self.makers.append(layer.name)
-            return self._fresh(layer)
+        if kind in _PRODUCERS and getattr(layer, "groups", 1) == 1:
+            self.producers.append(layer.name)
+            return self._new_channels(layer)
         if kind in _SAME_CHANNELS:
             return given[0]
         if kind == "Flatten":
@@ -122,10 +122,10 @@ class Channels:
             return given[0]
         raise CompressionError(
             f"layer {layer.name!r} is a {kind}, whose channels cannot be followed; known are "
-            f"{', '.join(sorted(_SAME_CHANNELS | _MAKERS | _TIED | {'Concatenate', 'Flatten'}))}"
+            f"{', '.join(sorted(_SAME_CHANNELS | _PRODUCERS | _TIED | {'Concatenate', 'Flatten'}))}"
         )
 
-    def _fresh(self, layer: Any) -> np.ndarray:
+    def _new_channels(self, layer: Any) -> np.ndarray:
         count = len(self._labels)
         numbers = np.arange(count, count + layer.get_output_at(0).shape[-1])
         self._labels = np.append(self._labels, numbers)
@@ -134,8 +134,8 @@ class Channels:
 
 def _keeps_channels(layer: Any) -> bool:
     """Whether a `Reshape` makes one place of a vector: [channels] becomes [1, 1, channels]."""
-    taken, made = layer.get_input_at(0).shape, layer.get_output_at(0).shape
-    return len(made) == 4 and tuple(made[1:]) == (1, 1, taken[-1])
+    before, after = layer.get_input_at(0).shape, layer.get_output_at(0).shape
+    return len(after) == 4 and tuple(after[1:]) == (1, 1, before[-1])
 
 
 def choose_channels(
@@ -148,7 +148,7 @@ def choose_channels(
 ) -> set[int]:
     """Choose the channels to remove: those with the lowest scores.
 
-    Channels of the same makers compete with each other; at least one of them stays.
+    Channels of the same producers compete with each other; at least one of them stays.
 
     Args:
         scores: of the channels that may go; others stay.
@@ -164,7 +164,7 @@ def choose_channels(
     """
     ratios = ratios or {}
     groups = channels.groups()
-    known = {name for makers in groups for name in makers}
+    known = {name for producers in groups for name in producers}
     for name in ratios:
         if name not in known:
             raise CompressionError(
@@ -176,15 +176,15 @@ def choose_channels(
         return sorted(numbers, key=lambda number: (scores[number], number))
 
     removed: set[int] = set()
-    rivals: list[list[int]] = []
-    for makers, numbers in groups.items():
+    pooled: list[list[int]] = []
+    for producers, numbers in groups.items():
         # One stays; where not all may go, one of those does.
-        leavers = ranked(number for number in numbers if number in scores)[: len(numbers) - 1]
-        own = next((ratios[name] for name in makers if name in ratios), None)
+        removable = ranked(number for number in numbers if number in scores)[: len(numbers) - 1]
+        own = next((ratios[name] for name in producers if name in ratios), None)
         if together and own is None:
-            rivals.append(leavers)
+            pooled.append(removable)
         else:
-            removed.update(leavers[: count_of(ratio if own is None else own, len(numbers))])
-    total = sum(len(leavers) + 1 for leavers in rivals)
-    removed.update(ranked(chain.from_iterable(rivals))[: count_of(ratio, total)])
+            removed.update(removable[: count_of(ratio if own is None else own, len(numbers))])
+    total = sum(len(removable) + 1 for removable in pooled)
+    removed.update(ranked(chain.from_iterable(pooled))[: count_of(ratio, total)])
     return removed

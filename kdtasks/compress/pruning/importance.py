@@ -40,25 +40,25 @@ def importance(
     Raises:
         CompressionError: no layer has what the criterion looks at.
     """
-    makers = {name for group in channels.groups() for name in group}
+    producers = {name for group in channels.groups() for name in group}
     if rank == "taylor":
-        by_layer = _taylor(model, makers, examples, ignore_label)
+        by_layer = _taylor(model, producers, examples, ignore_label)
     elif rank == "batch_norm_scale":
-        by_layer = _scales(model.network, makers)
+        by_layer = _scales(model.network, producers)
         if not by_layer:
             raise CompressionError(
-                f"none of the layers {', '.join(sorted(makers))} is followed by batch "
+                f"none of the layers {', '.join(sorted(producers))} is followed by batch "
                 "normalisation; use compress.passes.filters.rank l1 or taylor"
             )
     else:
-        by_layer = {name: _norms(model.network.get_layer(name)) for name in makers}
+        by_layer = {name: _norms(model.network.get_layer(name)) for name in producers}
     totals: dict[int, list[float]] = {}
-    for name in channels.makers:
+    for name in channels.producers:
         if name not in by_layer:
             continue
         # The mean may be 0, of a layer that does nothing.
         mean = max(float(by_layer[name].mean()), np.finfo(np.float32).tiny)
-        for number, score in zip(channels.made_by(name).tolist(), by_layer[name], strict=True):
+        for number, score in zip(channels.produced_by(name).tolist(), by_layer[name], strict=True):
             totals.setdefault(number, []).append(float(score / mean))
     return {number: float(np.mean(scores)) for number, scores in totals.items()}
 
@@ -95,19 +95,19 @@ def _norms(layer: Any) -> np.ndarray:
     return kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
 
 
-def _scales(network: Any, makers: set[str]) -> dict[str, np.ndarray]:
+def _scales(network: Any, producers: set[str]) -> dict[str, np.ndarray]:
     before = {
         layer.get_input_at(0).node.layer.name: layer
         for layer in network.layers
         if type(layer).__name__ == "BatchNormalization" and layer.scale
     }
-    return {name: np.abs(before[name].gamma.numpy()) for name in makers & set(before)}
+    return {name: np.abs(before[name].gamma.numpy()) for name in producers & set(before)}
 
 
 def _taylor(
-    model: MultiExitModel, makers: set[str], examples: Examples, ignore_label: int | None
+    model: MultiExitModel, producers: set[str], examples: Examples, ignore_label: int | None
 ) -> dict[str, np.ndarray]:
-    layers = [model.network.get_layer(name) for name in sorted(makers)]
+    layers = [model.network.get_layer(name) for name in sorted(producers)]
     kernels = [_kernel(layer) for layer in layers]
     loss = CrossEntropy()
 

@@ -55,14 +55,14 @@ def sensitivity(
     whole = measure()
     layers: dict[str, dict[str, int | float]] = {}
     groups = channels.groups()
-    for makers, numbers in groups.items():
+    for producers, numbers in groups.items():
         figures: dict[str, int | float] = {"filters": len(numbers)}
-        others = {name: 0.0 for group in groups for name in group if name not in makers}
+        others = {name: 0.0 for group in groups for name in group if name not in producers}
         for ratio in ratios:
             removed = choose_channels(channels, scores, ratio, ratios=others)
             mask_channels(network, channels, removed.intersection(numbers))
             reestimate_batch_norm(model, examples, batches=_BATCHES)
             figures[f"{ratio:g}"] = measure()
             network.set_weights(weights)
-        layers["+".join(makers)] = figures
+        layers["+".join(producers)] = figures
     return Sensitivity(rows=len(images), accuracy=whole, layers=layers)

@@ -90,10 +90,10 @@ def with_ranges(
         for key in edges
     }
     for group in _tied(trace):
-        wanted = [found[key] for key in group & found.keys()]
-        if _IMAGE in group or not wanted:
+        known = [found[key] for key in group & found.keys()]
+        if _IMAGE in group or not known:
             continue
-        low, high = min(low for low, _ in wanted), max(high for _, high in wanted)
+        low, high = min(low for low, _ in known), max(high for _, high in known)
         for key in group & found.keys():
             tensors[key].quantization.min = np.array([low], np.float32)
             tensors[key].quantization.max = np.array([high], np.float32)

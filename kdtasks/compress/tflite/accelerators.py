@@ -3,20 +3,7 @@
 from typing import NamedTuple
 
 from kdtasks.compress.tflite.graph import Graph, Operator
-
-
-class Fallback(NamedTuple):
-    """An operator that is left to the processor.
-
-    Attributes:
-        operator: name of LiteRT.
-        tensor: what it makes.
-        reason: why.
-    """
-
-    operator: str
-    tensor: str
-    reason: str
+from kdtasks.core.target_fit import Fallback, TargetSegment
 
 
 class Coverage(NamedTuple):
@@ -71,14 +58,15 @@ COVERAGE = {
 }
 
 
-def find_uncovered(graph: Graph, coverage: Coverage) -> tuple[Fallback, ...]:
+def covered(graph: Graph, coverage: Coverage) -> TargetSegment:
     """Name the operators of a signature that a table does not have, or not in their numbers."""
     found = ((one, _reason(graph, one, coverage)) for one in graph.operators)
-    return tuple(
+    fallbacks = tuple(
         Fallback(operator.name, graph.tensors[operator.outputs[0]].name, reason)
         for operator, reason in found
         if reason
     )
+    return TargetSegment(len(graph.operators) - len(fallbacks), len(fallbacks), fallbacks)
 
 
 def _reason(graph: Graph, operator: Operator, coverage: Coverage) -> str:

@@ -54,9 +54,9 @@ def _measure(name: str, part: bytes) -> Arena:
     problem = "module tflite_micro, which measures arenas, is missing"
     with explained(BundleError, problem, "pip install tflite-micro", ModuleNotFoundError):
         import tflite_micro  # noqa: F401
-    with held_stderr() as told:
+    with held_stderr() as captured:
         is_known = _opens(part, _AMPLE)
-        text = told()
+        text = captured()
     if not is_known:
         raise BundleError(
             f"TensorFlow Lite Micro cannot run {name} ({' '.join(text.split())[:200]}); use "
@@ -84,9 +84,9 @@ def _opens(part: bytes, size: int) -> bool:
     return True
 
 
-def _smallest(name: str, part: bytes, told: int) -> int:
+def _smallest(name: str, part: bytes, needed: int) -> int:
     """Try growing arenas, in a process of their own: one that is too small may end it."""
-    size = told
+    size = needed
     for _ in range(_MOST_ENDS):
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as trials:
             try:
@@ -96,13 +96,13 @@ def _smallest(name: str, part: bytes, told: int) -> int:
             except BrokenProcessPool:
                 size += _ALIGNMENT
     raise BundleError(
-        f"the smallest arena of {name} cannot be found: tflite-micro says {told:,} bytes, and its "
-        f"process ends with {size:,} as well; call this from a program that starts under "
+        f"the smallest arena of {name} cannot be found: tflite-micro says {needed:,} bytes, and "
+        f"its process ends with {size:,} as well; call this from a program that starts under "
         "`if __name__ == '__main__'`"
     )
 
 
-def feature_places(graphs: Sequence[Graph]) -> tuple[dict[str, int], int]:
+def feature_offsets(graphs: Sequence[Graph]) -> tuple[dict[str, int], int]:
     """Lay out the features that segments hand on, while one arena serves all in turn.
 
     A place is free again as soon as the last segment that takes its features has them.
@@ -113,17 +113,17 @@ def feature_places(graphs: Sequence[Graph]) -> tuple[dict[str, int], int]:
     Returns: name of the features to their first byte, and the bytes of all.
     """
     last = {name: k for k, graph in enumerate(graphs) for name in graph.inputs}
-    places: dict[str, int] = {}
+    offsets: dict[str, int] = {}
     ends: dict[str, int] = {}
     most = 0
     for k, graph in enumerate(graphs):
         end = max((end for name, end in ends.items() if last[name] > k), default=0)
         for name, number in graph.outputs.items():
             if name in last:
-                places[name] = end
+                offsets[name] = end
                 end = ends[name] = end + graph.tensors[number].bytes
         most = max(most, end)
-    return places, most
+    return offsets, most
 
 
 def split_signatures(content: bytes) -> dict[str, bytes]:
@@ -175,7 +175,9 @@ def delegated_operators(content: bytes) -> dict[str, list[bool]]:
 def _delegated(content: bytes) -> list[bool]:
     interpreter = open_interpreter(content)
     (graph,) = read_graphs(content)
-    made_by = {made: place for place, one in enumerate(graph.operators) for made in one.outputs}
+    producers = {
+        made: position for position, one in enumerate(graph.operators) for made in one.outputs
+    }
     taken = [False] * len(graph.operators)
     for node in interpreter._get_ops_details():
         if node["op_name"] != "DELEGATE":
@@ -184,9 +186,9 @@ def _delegated(content: bytes) -> list[bool]:
         open_tensors = [int(number) for number in node["outputs"]]
         while open_tensors:
             number = open_tensors.pop()
-            place = made_by.get(number)
-            if number in begins or place is None or taken[place]:
+            position = producers.get(number)
+            if number in begins or position is None or taken[position]:
                 continue
-            taken[place] = True
-            open_tensors += graph.operators[place].inputs
+            taken[position] = True
+            open_tensors += graph.operators[position].inputs
     return taken

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from kdtasks.compress.tflite.arena import Arena, feature_places
+from kdtasks.compress.tflite.arena import Arena, feature_offsets
 from kdtasks.compress.tflite.graph import Graph, Tensor
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.manifest import Manifest
@@ -48,8 +48,8 @@ def exits_header(
     lowest, highest = _limits(image)
     deep = "".join(_DEEP.format(*it) for it in [manifest.input.get("deep_range")] if it)
     sizes = [arenas[graph.signature].total for graph in graphs] if arenas else []
-    places, feature_bytes = feature_places(graphs)
-    places |= {"image": _OTHER, "logits": _OTHER}
+    offsets, feature_bytes = feature_offsets(graphs)
+    offsets |= {"image": _OTHER, "logits": _OTHER}
     adds = sorted({_adds(operator.name) for graph in graphs for operator in graph.operators})
     added = "".join(f"    (resolver).{add}(); \\\n" for add in adds)
     return f"""\
@@ -89,8 +89,8 @@ typedef {_c_type(logits)} kdtasks_logits_t;
 // Where the features that inputs and outputs hand on have their place, in order: {_OTHER} is the
 // image or the logits, {_UNUSED} goes nowhere.
 #define KDTASKS_FEATURE_BYTES {max(1, feature_bytes)}
-{_table("inputs", [[places[name] for name in graph.inputs] for graph in graphs])}
-{_table("outputs", [[places.get(name, _UNUSED) for name in graph.outputs] for graph in graphs])}
+{_table("inputs", [[offsets[name] for name in graph.inputs] for graph in graphs])}
+{_table("outputs", [[offsets.get(name, _UNUSED) for name in graph.outputs] for graph in graphs])}
 #define KDTASKS_OPERATORS {len(adds)}
 #define KDTASKS_ADD_OPERATORS(resolver) \\
   do {{ \\

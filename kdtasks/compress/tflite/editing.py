@@ -168,13 +168,13 @@ class _SharingBuilder(flatbuffers.Builder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._places: dict[tuple[str, bytes], int] = {}
+        self._offsets: dict[tuple[str, bytes], int] = {}
 
     def CreateString(self, s: Any, *options: Any) -> int:  # noqa: N802
         key = ("name", s if isinstance(s, bytes) else s.encode())
-        if key not in self._places:
-            self._places[key] = int(super().CreateString(s, *options))
-        return self._places[key]
+        if key not in self._offsets:
+            self._offsets[key] = int(super().CreateString(s, *options))
+        return self._offsets[key]
 
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> int:  # noqa: N802, N803
         if elemSize == 1:
@@ -183,6 +183,6 @@ class _SharingBuilder(flatbuffers.Builder):
 
     def CreateNumpyVector(self, x: Any) -> int:  # noqa: N802
         key = (x.dtype.str, x.tobytes())
-        if key not in self._places:
-            self._places[key] = super().CreateNumpyVector(x)
-        return self._places[key]
+        if key not in self._offsets:
+            self._offsets[key] = super().CreateNumpyVector(x)
+        return self._offsets[key]

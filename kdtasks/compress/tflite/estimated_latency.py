@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kdtasks.compress.tflite.vela import Estimate, estimate
+from kdtasks.compress.tflite.vela import estimate
 from kdtasks.core.accelerators import ETHOS_U
 from kdtasks.core.errors import BundleError
+from kdtasks.core.target_fit import TargetSegment
 from kdtasks.edge.benchmark import BenchmarkRun, BundleTimes, Timing, time_bundles
 from kdtasks.edge.bundle_files import MODEL, open_bundle_files
 from kdtasks.edge.latency import Images, mean_by_exit, summarise_latency
@@ -56,7 +57,7 @@ def benchmark_at(
     )
 
 
-def _segments(bundle: Path, device: str) -> list[Estimate]:
+def _segments(bundle: Path, device: str) -> list[TargetSegment]:
     """Estimate the segments of a bundle, in order."""
     with open_bundle_files(bundle) as files:
         found = estimate(files.checked(MODEL, files.manifest().sha256), device)
@@ -71,7 +72,7 @@ def _segments(bundle: Path, device: str) -> list[Estimate]:
     return [found[name] for name in sorted(found, key=lambda name: int(name.rpartition("_")[2]))]
 
 
-def _estimated(times: BundleTimes, segments: Sequence[Estimate], images: int) -> BundleTimes:
+def _estimated(times: BundleTimes, segments: Sequence[TargetSegment], images: int) -> BundleTimes:
     """Put estimates in the place of times; images leave where they did."""
     until = np.cumsum([one.milliseconds for one in segments])
     counts = np.rint(np.array(times.exit_rate) * images).astype(int)

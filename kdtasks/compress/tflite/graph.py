@@ -151,8 +151,8 @@ def _graph(model: Any, definition: Any) -> Graph:
 
 
 def _in_order(entries: Any, numbers: Any) -> dict[str, int]:
-    places = {number: place for place, number in enumerate(_numbers(numbers))}
-    ordered = sorted(entries or [], key=lambda entry: places[entry.tensorIndex])
+    positions = {number: position for position, number in enumerate(_numbers(numbers))}
+    ordered = sorted(entries or [], key=lambda entry: positions[entry.tensorIndex])
     return {entry.name.decode(): entry.tensorIndex for entry in ordered}
 
 
@@ -230,14 +230,16 @@ def inspect_kernels(content: bytes) -> Kernels:
     model = read_model(content)
     kernels: dict[int, np.ndarray] = {}
     for graph in model.subgraphs:
-        made_by = {output: operator for operator in graph.operators for output in operator.outputs}
+        producers = {
+            output: operator for operator in graph.operators for output in operator.outputs
+        }
         for operator in graph.operators:
             name = operator_name(model, operator)
             if name not in _WITH_KERNEL:
                 continue
             index = operator.inputs[1]
-            if index in made_by:  # float16 weights pass through a DEQUANTIZE
-                index = made_by[index].inputs[0]
+            if index in producers:  # float16 weights pass through a DEQUANTIZE
+                index = producers[index].inputs[0]
             tensor = graph.tensors[index]
             values = constant_values(model, tensor)
             if values is None:

@@ -66,12 +66,12 @@ def add_metadata(content: bytes, name: str, value: bytes) -> bytes:
     front = bytearray(_HEADER + shift)
     front[4:8] = IDENTIFIER
 
-    def point(place: int, target: int) -> None:
-        struct.pack_into("<I", front, place, target - place)
+    def point(position: int, target: int) -> None:
+        struct.pack_into("<I", front, position, target - position)
 
     point(0, root)
     inline = range(4, 4 + 4 * _SLOTS, 4)
-    targets: dict[int, int] = {slot: place + shift for slot, place in old_targets.items()}
+    targets: dict[int, int] = {slot: position + shift for slot, position in old_targets.items()}
     targets |= {_BUFFERS: buffers, _METADATA: metadata}
     present = [at if slot in (0, *targets) else 0 for slot, at in enumerate(inline)]
     struct.pack_into(f"<HH{_SLOTS}H", front, _HEADER, root - _HEADER, 4 + 4 * _SLOTS, *present)
@@ -79,10 +79,10 @@ def add_metadata(content: bytes, name: str, value: bytes) -> bytes:
     for slot, target in targets.items():
         point(root + inline[slot], target)
     lists = ((buffers, old_buffers, buffer), (metadata, old_metadata, entry))
-    for place, tables, added in lists:
-        struct.pack_into("<I", front, place, len(tables) + 1)
+    for position, tables, added in lists:
+        struct.pack_into("<I", front, position, len(tables) + 1)
         for index, table in enumerate([*(table + shift for table in tables), added]):
-            point(place + 4 + 4 * index, table)
+            point(position + 4 + 4 * index, table)
     # Metadata {name, buffer} and Buffer {data}: each its vtable, then the table.
     struct.pack_into("<4Hi", front, entry - 8, 8, 12, 4, 8, 8)
     point(entry + 4, text)
@@ -121,8 +121,8 @@ def _read_root(content: bytes) -> tuple[int, dict[int, int], list[int], list[int
     fields = {slot: table.Pos + table.Offset(4 + 2 * slot) for slot in range(1, _SLOTS)}
     metadata = (model.Metadata(index) for index in range(model.MetadataLength()))
     targets = {slot: table.Indirect(at) for slot, at in fields.items() if at != table.Pos}
-    places = [buffer._tab.Pos for buffer in buffers]
-    return model.Version(), targets, places, [entry._tab.Pos for entry in metadata]
+    positions = [buffer._tab.Pos for buffer in buffers]
+    return model.Version(), targets, positions, [entry._tab.Pos for entry in metadata]
 
 
 def _aligned(size: int, alignment: int) -> int:

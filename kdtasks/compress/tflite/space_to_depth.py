@@ -112,14 +112,14 @@ class _Convolution:
         bias = self._add_constant(self._bias, np.tile(bias, repeats), repeats)
         image, pixels = self._operator.inputs[0], self._operator.outputs[0]
         self._operator.inputs = np.array([blocks, weights, bias], np.int32)
-        place = next(i for i, one in enumerate(self._graph.operators) if one is self._operator)
+        position = next(i for i, one in enumerate(self._graph.operators) if one is self._operator)
         if self._strides == (1, 1):
             computed = self._add_blocks(self._output, b"block_outputs")
             self._operator.outputs = np.array([computed], np.int32)
             options = schema.DepthToSpaceOptionsT()
-            self._insert(place + 1, "DEPTH_TO_SPACE", options, computed, pixels)
+            self._insert(position + 1, "DEPTH_TO_SPACE", options, computed, pixels)
         self._options.strideH = self._options.strideW = 1
-        self._insert(place, "SPACE_TO_DEPTH", schema.SpaceToDepthOptionsT(), image, blocks)
+        self._insert(position, "SPACE_TO_DEPTH", schema.SpaceToDepthOptionsT(), image, blocks)
 
     def _values(self, tensor: Any) -> Any:
         return constant_values(self._tables.model, tensor)
@@ -141,13 +141,13 @@ class _Convolution:
             scales.zeroPoint = np.tile(scales.zeroPoint, repeats)
         return self._tables.add(self._graph, tensor, values)
 
-    def _insert(self, place: int, kind: str, options: Any, taken: int, made: int) -> None:
+    def _insert(self, position: int, kind: str, options: Any, taken: int, made: int) -> None:
         """Put an operator between pixels and blocks into the graph."""
         options.blockSize = _BLOCK
         operator = schema.OperatorT()
         operator.inputs, operator.outputs = np.array([taken], np.int32), np.array([made], np.int32)
         self._tables.turn_into(operator, kind, _VERSION, options)
-        self._graph.operators.insert(place, operator)
+        self._graph.operators.insert(position, operator)
 
 
 class PairedKernel(NamedTuple):

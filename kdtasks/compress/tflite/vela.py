@@ -4,13 +4,13 @@ import csv
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
-from kdtasks.compress.tflite.accelerators import Fallback
 from kdtasks.compress.tflite.arena import split_signatures
 from kdtasks.core.errors import BundleError, explained, shortened
+from kdtasks.core.target_fit import Fallback, TargetSegment
 
 _WARNING = re.compile(
     r"^Warning \(supported operators\) operator: (.+), ofm: '(.*)'\nReason: ((?:.+\n?)+)", re.M
@@ -18,32 +18,7 @@ _WARNING = re.compile(
 _COUNT = re.compile(r"^(CPU|NPU) operators = (\d+)", re.M)
 
 
-class Estimate(NamedTuple):
-    """What Vela says of one segment.
-
-    Attributes:
-        cycles: of the accelerator alone, for one image; null where it takes nothing, and so what
-            follows up to `dram`.
-        milliseconds: the same at the clock of `system`.
-        sram, flash, dram: bytes used of each memory.
-        system: Vela's configuration of clock and memories, its default for the accelerator.
-        accelerated: operators that the accelerator takes, as Vela counts them.
-        left: those that fall back to the processor.
-        fallbacks: why.
-    """
-
-    cycles: int | None
-    milliseconds: float | None
-    sram: int | None
-    flash: int | None
-    dram: int | None
-    system: str
-    accelerated: int
-    left: int
-    fallbacks: tuple[Fallback, ...]
-
-
-def estimate(content: bytes, accelerator: str) -> dict[str, Estimate]:
+def estimate(content: bytes, accelerator: str) -> dict[str, TargetSegment]:
     """Compile each signature of a `.tflite` for an accelerator: name to what Vela says.
 
     Args:
@@ -60,7 +35,7 @@ def estimate(content: bytes, accelerator: str) -> dict[str, Estimate]:
     return {name: _compile(name, part, accelerator) for name, part in parts.items()}
 
 
-def _compile(name: str, part: bytes, accelerator: str) -> Estimate:
+def _compile(name: str, part: bytes, accelerator: str) -> TargetSegment:
     with TemporaryDirectory() as folder:
         (Path(folder) / "it.tflite").write_bytes(part)
         # a process of its own, since it prints what it finds
@@ -84,7 +59,7 @@ def _compile(name: str, part: bytes, accelerator: str) -> Estimate:
     return read_estimate(done.stdout, table)
 
 
-def read_estimate(told: str, table: str) -> Estimate:
+def read_estimate(printed: str, table: str) -> TargetSegment:
     """Read what Vela printed, and the table of one line that it wrote.
 
     Raises:
@@ -92,29 +67,27 @@ def read_estimate(told: str, table: str) -> Estimate:
     """
     fallbacks = tuple(
         Fallback(operator, tensor, " ".join(reason.split()))
-        for operator, tensor, reason in _WARNING.findall(told)
+        for operator, tensor, reason in _WARNING.findall(printed)
     )
     with explained(
         BundleError, "Vela's output is not as known", "install 5.2", KeyError, ValueError
     ):
-        counts = {kind: int(number) for kind, number in _COUNT.findall(told)}
+        counts = {kind: int(number) for kind, number in _COUNT.findall(printed)}
         (row,) = csv.DictReader(table.splitlines())
         sram, dram, on_chip, off_chip = (
             round(float(row[f"{memory}_memory_used"]) * 1024)  # KiB in the table
             for memory in ("sram", "dram", "on_chip_flash", "off_chip_flash")
         )
         clock = f"{float(row['core_clock']) / 1e6:g} MHz"
-        found = Estimate(
-            int(row["cycles_total"]),
-            float(row["inference_time"]) * 1e3,
-            sram,
-            on_chip + off_chip,
-            dram,
-            f"{row['system_config']}, {row['memory_mode']}, {clock}",
-            counts["NPU"],
-            counts["CPU"],
-            fallbacks,
+        system = f"{row['system_config']}, {row['memory_mode']}, {clock}"
+        segment = TargetSegment(counts["NPU"], counts["CPU"], fallbacks, system=system)
+        if not segment.accelerated:
+            return segment
+        return replace(
+            segment,
+            cycles=int(row["cycles_total"]),
+            milliseconds=float(row["inference_time"]) * 1e3,
+            sram=sram,
+            flash=on_chip + off_chip,
+            dram=dram,
         )
-    if found.accelerated:
-        return found
-    return found._replace(cycles=None, milliseconds=None, sram=None, flash=None, dram=None)

@@ -20,7 +20,9 @@ class Part(BaseModel):
     JSON has none.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
 
     def present(self) -> dict[str, Any]:
         """The values by key, without those that are absent; parts stay parts."""
@@ -64,9 +66,13 @@ class Record(Part):
                 f"{first['msg']}; remove the file and run `dvc repro`"
             ) from None
 
+    def content(self) -> dict[str, Any]:
+        """What the file holds."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
     def write(self, path: Path) -> None:
         """Write the record, whole or not at all: equal records give equal bytes."""
-        write_json(path, self.model_dump(exclude_defaults=True))
+        write_json(path, self.content())
 
 
 class Refusal(Record):

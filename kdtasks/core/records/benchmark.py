@@ -4,44 +4,7 @@ from pydantic import Field
 
 from kdtasks.core.latency import Latency
 from kdtasks.core.records import Part, Record
-
-
-class Fallback(Part):
-    """An operator that an accelerator leaves to the processor, what it makes, and why."""
-
-    operator: str
-    tensor: str
-    reason: str
-
-
-class TargetSegment(Part):
-    """What an accelerator takes of a segment; figures are Vela's, as of its `Estimate`.
-
-    Attributes:
-        accelerated, left: numbers of operators.
-    """
-
-    accelerated: int
-    left: int
-    fallbacks: tuple[Fallback, ...]
-    cycles: int | None = None
-    milliseconds: float | None = None
-    sram: int | None = None
-    flash: int | None = None
-    dram: int | None = None
-    system: str | None = None
-
-
-class TargetFit(Part):
-    """What an accelerator takes of a bundle, on paper.
-
-    Attributes:
-        source: who says so.
-        segments: by name.
-    """
-
-    source: str
-    segments: dict[str, TargetSegment]
+from kdtasks.core.target_fit import TargetFit
 
 
 class Timed(Part):

@@ -84,8 +84,8 @@ class Dataset(Record):
             there were none.
         notes: what was found out of the files, in words; absent where there was nothing to say.
         warnings: what a person should look into: sentences.
-        answered: splits without labels, whose `labels` are the teacher's likeliest classes; absent
-            where all have their own.
+        teacher_labelled: splits without labels, whose `labels` are the teacher's likeliest classes;
+            absent where all have their own.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Dataset(Record):
     deep_range: tuple[int, int] | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    answered: tuple[str, ...] = ()
+    teacher_labelled: tuple[str, ...] = ()
 
 
 class Unlabelled(Record):

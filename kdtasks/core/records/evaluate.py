@@ -141,6 +141,14 @@ class ChangedAnswers(Part):
     interval: Interval
 
 
+class ReliabilityBin(Part):
+    """The rows whose confidence lies in one bin: their means, and how many they are."""
+
+    confidence: float
+    accuracy: float
+    rows: int
+
+
 class Evaluation(Record, ModelScores, SplitSize):
     """`metrics/evaluate/<variant>.json`: a bundle on the test split.
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from kdtasks.core.records import Part, Record
 
-# Why an image stands out; kdtasks/data/odd_images.py says how each is measured.
+# Why an image stands out; kdtasks/data/outliers.py says how each is measured.
 Oddity = Literal["far", "dark", "bright", "uniform", "size"]
 
 
@@ -83,7 +83,7 @@ class Findings(Record):
         sizes: the commonest first, at most 500.
         brightness: images (of masks patches) in 32 equal bins of their mean level, 0 … 256.
         samples: by class; of many classes some.
-        odd: by what is odd.
+        outliers: by what is odd.
         masks: absent where images have one class each.
     """
 
@@ -93,6 +93,6 @@ class Findings(Record):
     sizes: tuple[FileSize, ...]
     brightness: tuple[int, ...]
     samples: dict[str, tuple[Shown, ...]]
-    odd: dict[Oddity, Listed]
+    outliers: dict[Oddity, Listed]
     copies: Copies
     masks: Masks | None = None

@@ -6,15 +6,15 @@ from kdtasks.core.latency import Latency, Statistic
 from kdtasks.core.records import Part, Record, Refusal
 from kdtasks.core.records.calibration import Calibration
 from kdtasks.core.records.compress import Parity, Sensitivity
-from kdtasks.core.records.data import (
-    Duplicate,
-    GroupCounts,
-    Labels,
-    Problem,
-    SplitCounts,
-    TeacherConfidence,
+from kdtasks.core.records.data import Dataset, Labels, TeacherConfidence
+from kdtasks.core.records.evaluate import (
+    ArmScores,
+    Evaluation,
+    Gain,
+    Interval,
+    MaskScores,
+    ReliabilityBin,
 )
-from kdtasks.core.records.evaluate import ArmScores, Evaluation, Gain, Interval, MaskScores
 from kdtasks.core.records.prospect import Prospect
 from kdtasks.core.records.slices import SliceSummary
 
@@ -97,22 +97,6 @@ class Selection(Record):
         return self.chosen or self.nearest
 
 
-class DatasetSummary(Part):
-    """What the page says of the dataset; `duplicates` are counted, `ignore_label` may be absent."""
-
-    name: str
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    counts: dict[str, SplitCounts]
-    duplicates: int
-    contradictions: tuple[Duplicate, ...]
-    excluded: tuple[Problem, ...]
-    groups: GroupCounts
-    split_by: str
-    ignore_label: int | None = None
-    answered: tuple[str, ...] = ()
-
-
 class ModelSummary(MaskScores):
     """A model's test scores, as in `metrics/compare.json`, and what its training says of it.
 
@@ -157,14 +141,6 @@ class ExitChange(Part):
     interval: Interval
     verdict: str
     cost: float
-
-
-class ReliabilityBin(Part):
-    """Rows of similar confidence: their means, and how many they are."""
-
-    confidence: float
-    accuracy: float
-    rows: float
 
 
 class VariantSummary(Part):
@@ -220,7 +196,7 @@ class Statistics(Record):
     seeds: tuple[int, ...]
     confidence: float
     rows: int | None
-    data: DatasetSummary | Refusal
+    data: Dataset | Refusal
     teacher: ModelSummary
     student: ModelSummary
     distill: ModelSummary

@@ -65,7 +65,7 @@ class Source(Section):
     name: str
 
     @property
-    def answered(self) -> tuple[str, ...]:
+    def teacher_labelled(self) -> tuple[str, ...]:
         """Splits whose images have no label: the teacher's answers stand in their place."""
         return ()
 
@@ -93,6 +93,10 @@ class Source(Section):
         Raises:
             DatasetError: nothing can be read at all.
         """
+
+    def for_folder(self) -> "Source":
+        """Give the source that reads a further folder: class folders where the own is no folder."""
+        return self if self.is_folder else sources["image_folder"].model_validate({})
 
     def slices(self, folder: Path) -> Mapping[str, str]:
         """Say which slice an image belongs to, say `camera=left`, by the name of its item."""

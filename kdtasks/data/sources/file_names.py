@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator
 
@@ -14,9 +14,9 @@ from kdtasks.core.text import and_list, quantity
 from kdtasks.data.class_names import (
     ClassOrder,
     class_name,
-    in_order,
+    configured_classes,
+    order_classes,
     refuse_look_alikes,
-    wanted_classes,
 )
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.given_splits import Divided, divide
@@ -72,10 +72,13 @@ class FileNames(Source):
         if image_size is None:
             raise ValueError("image_size is null; file_names needs [height, width]")
 
+    def for_folder(self) -> Self:
+        return self.model_copy(update={"classes": None, "lists": {}})
+
     def class_names(self, folder: Path) -> tuple[str, ...]:
         there = {name for _, name in self._named(folder) if name}
         refuse_look_alikes(sorted(there))
-        return in_order(there, wanted_classes(self.classes, folder))
+        return order_classes(there, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the images whose names tell their class.

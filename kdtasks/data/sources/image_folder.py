@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
 from kdtasks.core.errors import did_you_mean
 from kdtasks.core.records.data import Problem
-from kdtasks.data.class_names import ClassOrder, in_order, wanted_classes
+from kdtasks.data.class_names import ClassOrder, configured_classes, order_classes
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.given_splits import Divided, divide
 from kdtasks.data.layouts import ClassFolder, Nesting, class_folders, find_layout
@@ -57,10 +57,13 @@ class ImageFolder(Source):
         if image_size is None:
             raise ValueError("image_size is null; image_folder needs [height, width]")
 
+    def for_folder(self) -> Self:
+        return self.model_copy(update={"classes": None, "layout": None})
+
     def class_names(self, folder: Path) -> tuple[str, ...]:
         found = self._found(folder)
         there = {each.name for each in found.folders if any(files_below(each.path))}
-        return in_order(there, wanted_classes(self.classes, folder))
+        return order_classes(there, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the files of the class folders.
@@ -68,17 +71,17 @@ class ImageFolder(Source):
         Raises:
             DatasetError: the folder is missing, there are no classes in it, or two that look alike.
         """
-        found, wanted = self._found(folder), wanted_classes(self.classes, folder)
+        found, configured = self._found(folder), configured_classes(self.classes, folder)
         yield from found.problems
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
         seen: set[str] = set()
         for each, split in zip(found.folders, found.splits, strict=True):
-            place, files = relative_name(each.path, folder), tuple(files_below(each.path))
+            folder_name, files = relative_name(each.path, folder), tuple(files_below(each.path))
             if not files:
-                yield Problem(place, "an empty class folder")
+                yield Problem(folder_name, "an empty class folder")
             elif each.name not in numbers:
-                hint = did_you_mean(each.name, wanted or ())
-                yield Problem(place, f"no class that source.classes names{hint}")
+                hint = did_you_mean(each.name, configured or ())
+                yield Problem(folder_name, f"no class that source.classes names{hint}")
                 continue
             for path in files:
                 name = relative_name(path, folder)
@@ -88,7 +91,7 @@ class ImageFolder(Source):
                 seen.add(name)
                 yield Item(name, path, numbers[each.name], split)
         if not isinstance(self.classes, str):
-            for name in set(wanted or ()) - {each.name for each in found.folders}:
+            for name in set(configured or ()) - {each.name for each in found.folders}:
                 yield Problem(f"class {name}", "in source.classes, but there is no such folder")
 
     def layout_found(self, folder: Path) -> Sequence[str]:

@@ -21,7 +21,7 @@ class LabelledSplits(Source):
     validation: str | None = Field(default=None, description="the same for the validation split")
 
     @property
-    def answered(self) -> tuple[str, ...]:
+    def teacher_labelled(self) -> tuple[str, ...]:
         return tuple(split for split in SPLITS if split not in self._names)
 
     @property

@@ -1,6 +1,5 @@
 """Images and masks paired by their names, cut into patches."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,17 +15,15 @@ from kdtasks.core.text import quantity
 from kdtasks.data.folders import composed, relative_name, require_folder
 from kdtasks.data.full_value import find_full_value
 from kdtasks.data.given_splits import splits_of_folders
-from kdtasks.data.mask_turns import Drawn, drawn_on, find_turns
+from kdtasks.data.mask_orientation import Drawn, drawn_on, find_mask_orientation
 from kdtasks.data.masks import IGNORE_LABEL, Palette, read_mask, read_palette
-from kdtasks.data.pairs import Pair, find_pairs, places_of_pairs, suffix_sentence
-from kdtasks.data.patches import patch_spans
+from kdtasks.data.pairs import Pair, find_pairs, pair_folders, suffix_sentence
+from kdtasks.data.patches import named_patches
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
 from kdtasks.edge.decoder import Decoder
 from kdtasks.edge.images import resize_mask
 from kdtasks.edge.orientation import turned
-
-Place = tuple[slice, slice]
 
 
 @sources.register
@@ -83,7 +80,7 @@ class SegmentationFolder(Source):
     overlap: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.0, description="fraction of a patch's side that its neighbour repeats, as context"
     )
-    _either: Drawn = PrivateAttr(default="upright")
+    _ambiguous: Drawn = PrivateAttr(default="upright")
     # near, far and all pixels of each mask that had unknown values
     _off: dict[Path, tuple[int, int, int]] = PrivateAttr(default_factory=dict)
 
@@ -106,6 +103,10 @@ class SegmentationFolder(Source):
                 f"image_size {list(image_size)} is smaller than a patch of {self.patch_size}; "
                 "lower source.patch_size"
             )
+
+    def for_folder(self) -> "SegmentationFolder":
+        fields = self.model_dump(include=set(SegmentationFolder.model_fields) - {"name"})
+        return SegmentationFolder.model_validate(fields | {"given_splits": False})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         return tuple(self.classes)
@@ -136,7 +137,7 @@ class SegmentationFolder(Source):
 
     def _all_paired(self, folder: Path) -> Sequence[Item | Problem]:
         found: list[Item | Problem] = []
-        for inner in places_of_pairs(folder, self.images, self.masks):
+        for inner in pair_folders(folder, self.images, self.masks):
             found += [inner] if isinstance(inner, Problem) else self.paired(folder, inner)
         return found
 
@@ -163,12 +164,13 @@ class SegmentationFolder(Source):
     ) -> tuple[Source, Sequence[str]]:
         """Find out how masks are called and turned, and what 255 stands for in them."""
         pairs = [_pair_of(item) for item in items]
-        turns = find_turns(pairs, decoder) if self.mask_orientation == "auto" else None
+        auto = self.mask_orientation == "auto"
+        known = find_mask_orientation(pairs, decoder) if auto else None
         full = find_full_value(self.classes, self.ignore, [pair.mask for pair in pairs], decoder)
         found = self.model_copy(update={"classes": full.classes, "ignore": full.ignore})
-        found._either = turns.either if turns else "upright"
+        found._ambiguous = known.ambiguous if known else "upright"
         found._off = {}
-        return found, (*suffix_sentence(pairs), *(turns.notes if turns else ()), *full.notes)
+        return found, (*suffix_sentence(pairs), *(known.notes if known else ()), *full.notes)
 
     def remarks(self) -> Sequence[str]:
         if not self._off:
@@ -196,9 +198,9 @@ class SegmentationFolder(Source):
             raise UnusableFileError(relative_name(pair.mask, folder), str(error)) from None
         orientation, by_size = drawn_on(pair, decoder)
         auto = self.mask_orientation == "auto"
-        drawn = by_size or self._either if auto else self.mask_orientation
-        turns = orientation != 1 and drawn == "stored"
-        labels = turned(mask.labels, orientation) if turns else mask.labels
+        drawn = by_size or self._ambiguous if auto else self.mask_orientation
+        is_turned = orientation != 1 and drawn == "stored"
+        labels = turned(mask.labels, orientation) if is_turned else mask.labels
         return labels, (mask.near, mask.far)
 
     def examples(
@@ -237,10 +239,10 @@ class SegmentationFolder(Source):
             DatasetError: in a few words, it is smaller than a patch.
         """
         examples = []
-        for piece, place, own in self._patches(name, mask.shape):
+        for piece, area, own in named_patches(name, mask.shape, self.patch_size, self.overlap):
             labels = np.full((self.patch_size, self.patch_size), IGNORE_LABEL, np.uint8)
-            labels[own] = mask[place][own]
-            examples.append(Example(piece, image[place], labels))
+            labels[own] = mask[area][own]
+            examples.append(Example(piece, image[area], labels))
         return examples
 
     def pieces(
@@ -267,30 +269,16 @@ class SegmentationFolder(Source):
             max(piece, round(side * piece / self.patch_size))
             for side, piece in zip(size, own, strict=True)
         )
-        patches = list(self._patches(name, size))
+        patches = list(named_patches(name, size, self.patch_size, self.overlap))
         resized = (sides[0], sides[1]) if piece_size else image_size
         whole = decoder.read(image, image_size=resized, channels=channels).pixels
 
-        def at(axis: int, place: slice) -> slice:
-            start = round(place.start * own[axis] / self.patch_size)
+        def at(axis: int, area: slice) -> slice:
+            start = round(area.start * own[axis] / self.patch_size)
             start = min(start, sides[axis] - own[axis])
             return slice(start, start + own[axis])
 
-        return [(piece, whole[at(0, place[0]), at(1, place[1])]) for piece, place, _ in patches]
-
-    def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place, Place]]:
-        """Name the patches of an image of this height and width.
-
-        Yields:
-            a patch's name, its place in the image, and the part of it that no other patch counts.
-        """
-        size = self.patch_size
-        if min(shape) < size:
-            raise DatasetError(f"{shape[0]}×{shape[1]} pixels, smaller than a patch of {size}")
-        spans = (patch_spans(side, size, self.overlap) for side in shape)
-        for (top, rows), (left, columns) in itertools.product(*spans):
-            place = slice(top, top + size), slice(left, left + size)
-            yield f"{name}[{top}:{top + size}, {left}:{left + size}]", place, (rows, columns)
+        return [(piece, whole[at(0, area[0]), at(1, area[1])]) for piece, area, _ in patches]
 
 
 def _pair_of(item: Item) -> Pair:

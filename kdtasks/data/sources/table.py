@@ -5,7 +5,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
 
@@ -15,9 +15,9 @@ from kdtasks.core.text import and_list, quantity
 from kdtasks.data.class_names import (
     ClassOrder,
     class_name,
-    in_order,
+    configured_classes,
+    order_classes,
     refuse_look_alikes,
-    wanted_classes,
 )
 from kdtasks.data.folders import files_below, relative_name, require_folder, visible_entries
 from kdtasks.data.given_splits import Divided, divide, split_named
@@ -86,6 +86,9 @@ class ImageTable(Source):
     def check(self, image_size: Size | None) -> None:
         if image_size is None:
             raise ValueError("image_size is null; table needs [height, width]")
+
+    def for_folder(self) -> Self:
+        return self.model_copy(update={"classes": None})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         return self._names(self._found(folder), folder)
@@ -224,7 +227,7 @@ class ImageTable(Source):
         )
 
     def _names(self, found: _Found, folder: Path) -> tuple[str, ...]:
-        return in_order(set(found.labels) - {""}, wanted_classes(self.classes, folder))
+        return order_classes(set(found.labels) - {""}, configured_classes(self.classes, folder))
 
     def _file(self, folder: Path) -> Path:
         require_folder(folder, "the folder that holds the table")

@@ -10,7 +10,7 @@ from kdtasks.core.records.data import Problem
 from kdtasks.core.settings import Names
 from kdtasks.data.class_names import class_name
 from kdtasks.data.folders import files_below, relative_name, visible_entries
-from kdtasks.data.sources import Item, Size, sources
+from kdtasks.data.sources import Item, Size, Source, sources
 from kdtasks.data.sources.labelled_splits import LabelledSplits
 
 
@@ -35,6 +35,9 @@ class UnlabelledFolder(LabelledSplits):
             raise ValueError("image_size is null; unlabelled_folder needs [height, width]")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"source.classes names a class twice: {list(self.classes)}")
+
+    def for_folder(self) -> Source:
+        return sources["image_folder"].model_validate({})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         return self.classes

@@ -1,9 +1,10 @@
 """Keep a service on the version that an alias stands for: poll, try, swap, or take back."""
 
 import logging
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kdtasks.core.errors import KdTasksError, StoreError, StoreUnreachableError
+from kdtasks.core.files import JsonObject
 from kdtasks.deploy.agent.settings import DeviceSettings
 from kdtasks.deploy.agent.state import DeviceState
 from kdtasks.deploy.agent.telemetry import TelemetrySender
@@ -11,19 +12,19 @@ from kdtasks.deploy.agent.worker import Backoff, Worker
 from kdtasks.deploy.serve.service import Release, Service, load_release
 from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.objects import Objects
-from kdtasks.deploy.store.pull import Pulled, Puller
+from kdtasks.deploy.store.pull import Puller, PullResult
 
 _log = logging.getLogger(__name__)
 
 
-class Rejected(NamedTuple):
-    """A version that this device has taken back, and why."""
+class RejectedVersion(NamedTuple):
+    """A version that this device has rejected, and why."""
 
     identity: str
     number: int
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it as `/health` and telemetry have it."""
         return {"version": self.number, "reason": self.reason}
 
@@ -53,7 +54,7 @@ class Agent(Worker):
         self._backoff = Backoff(settings.interval)
         self._serving: str | None = None  # identity
         super().__init__("poll", self._backoff.after_success())
-        self.rejected: Rejected | None = None
+        self.rejected: RejectedVersion | None = None
         self.store_problem: str | None = None
 
     def begin(self) -> None:
@@ -92,7 +93,7 @@ class Agent(Worker):
             _log.info("the store answers again")
         return self.store_problem is None
 
-    def notes(self) -> dict[str, Any]:
+    def notes(self) -> JsonObject:
         """Give what `/health` says of the agent."""
         rejected = self.rejected  # which the thread that asks the store may change
         return {
@@ -111,12 +112,12 @@ class Agent(Worker):
         elif self.rejected is None or self.rejected.identity != identity:
             self._take(pulled)
 
-    def _take(self, pulled: Pulled) -> None:
+    def _take(self, pulled: PullResult) -> None:
         """Load a version, and swap it in if it passes."""
         identity, number = pulled.folder.name, pulled.version.number
         if not self._state.begin(identity):
             reason = "the process ended while it was being loaded, more than once"
-            self._reject(Rejected(identity, number, reason))
+            self._reject(RejectedVersion(identity, number, reason))
             return
         try:
             release = load_release(pulled.folder, threads=self._settings.threads, number=number)
@@ -125,7 +126,7 @@ class Agent(Worker):
                 _log.exception("version %d could not be loaded", number)
             self._state.end()
             reason = " ".join(str(error).split()) or type(error).__name__
-            self._reject(Rejected(identity, number, reason))
+            self._reject(RejectedVersion(identity, number, reason))
             return
         if release.manifest.self_test is None:
             _log.warning("version %d has no self-test; it was loaded and not compared", number)
@@ -150,26 +151,30 @@ class Agent(Worker):
             except Exception as error:  # a damaged file raises whatever it likes
                 reason = " ".join(str(error).split()) or type(error).__name__
                 _log.error("version %d, which was kept, cannot be served: %s", kept.number, reason)
-                damaged.append(Rejected(kept.identity, kept.number, f"damaged here: {reason}"))
+                damaged.append(
+                    RejectedVersion(kept.identity, kept.number, f"damaged here: {reason}")
+                )
                 self._state.forget(kept)
                 continue
             self._swap(release, kept.identity)
             break
         if damaged:  # it is no rejection: the store's copy is fetched again
-            self._sender.tell_rejected(damaged[0].to_json(), self._service.release)
+            self._sender.report_rejected(damaged[0].to_json(), self._service.release)
 
     def _swap(self, release: Release, identity: str) -> None:
         self._service.release = release
         self._serving = identity
         _log.info("%s version %s serves", self._settings.reference.name, release.number)
 
-    def _reject(self, rejected: Rejected) -> None:
+    def _reject(self, rejected: RejectedVersion) -> None:
         self.rejected = rejected
         serving = self._service.release
         _log.error(
-            "version %d was taken back (%s); %s",
+            "version %d was rejected (%s); %s",
             rejected.number,
             rejected.reason,
-            f"version {serving.number} goes on" if serving else "the version before serves, if any",
+            f"version {serving.number} stays in service"
+            if serving
+            else "the version before serves, if any",
         )
-        self._sender.tell_rejected(rejected.to_json(), serving)
+        self._sender.report_rejected(rejected.to_json(), serving)

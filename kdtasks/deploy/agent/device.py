@@ -49,12 +49,12 @@ class Device:
         follow("kdtasks_telemetry_sent", "Batches that the store has.", lambda: spool.sent)
         follow("kdtasks_telemetry_dropped", "Batches lost for want of room.", lambda: spool.dropped)
         follow("kdtasks_telemetry_waiting", "Batches on the disk.", lambda: len(spool.waiting()))
-        rejected = "Whether the version that is asked for was taken back."
+        rejected = "Whether the version that is asked for was rejected."
         follow("kdtasks_model_rejected", rejected, lambda: agent.rejected is not None)
         self.server = Server(
             make_application(
                 self.service,
-                most_bytes=settings.most_bytes,
+                max_bytes=settings.max_bytes,
                 prometheus=prometheus,
                 notes=lambda: {"device": settings.device, **self.agent.notes()},
             ),
@@ -65,7 +65,7 @@ class Device:
     def __enter__(self) -> "Device":
         """Load a first release, and begin to poll and to count; the server is the caller's."""
         try:
-            self._held.enter_context(self._state.held())
+            self._held.enter_context(self._state.locked())
             self.agent.begin()
         except BaseException:
             self.server.stop()

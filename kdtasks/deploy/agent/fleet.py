@@ -172,7 +172,7 @@ def _row(device: Device, errors: int) -> DeviceRow:
     release, agent, sender = device.service.release, device.agent, device.sender
     note = agent.store_problem or sender.problem or ""
     if rejected := agent.rejected:
-        note = f"version {rejected.number} taken back"
+        note = f"version {rejected.number} rejected"
     return DeviceRow(
         device=device.name,
         port=device.server.port,

@@ -23,7 +23,7 @@ class DeviceSettings:
         trusted: whose signatures count; if empty, unsigned versions are accepted.
         host, port: to listen on; 0 is any port that is free.
         threads: images that are processed at once.
-        most_bytes: that a body may have.
+        max_bytes: that a body may have.
         max_pixels: that an image may have.
         interval, telemetry_interval: seconds between polls, and between batches.
     """
@@ -36,7 +36,7 @@ class DeviceSettings:
     host: str = "127.0.0.1"
     port: int = 8080
     threads: int = 2
-    most_bytes: int = 10_000_000
+    max_bytes: int = 10_000_000
     max_pixels: int = MAX_PIXELS
     interval: float = 60.0
     telemetry_interval: float = 60.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import ServingError
-from kdtasks.core.files import atomic_folder, disk_errors, flush_to_disk, write_whole
+from kdtasks.core.files import JsonObject, atomic_folder, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked_if_free
 from kdtasks.core.safe_files import regular
 
@@ -21,7 +21,7 @@ KEPT = 2  # releases: the disk may damage one
 ATTEMPTS = 2  # a version that took the process with it so often is not loaded again
 
 
-class Kept(NamedTuple):
+class KeptRelease(NamedTuple):
     """A release that has passed its self-test on this device."""
 
     folder: Path
@@ -40,30 +40,30 @@ class DeviceState:
         self._releases.mkdir(parents=True, exist_ok=True)
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
         """Keep other agents away from this folder.
 
         Raises:
             ServingError: another one has it.
             StoreError: the disk refuses.
         """
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as stack:
             with disk_errors("locking the state", self.root):
-                lock = held.enter_context(locked_if_free(self.root / "lock"))
+                lock = stack.enter_context(locked_if_free(self.root / "lock"))
             if lock is None:
                 raise ServingError(
                     f"another agent uses {self.root}; stop it, or give another --state"
                 )
             yield
 
-    def kept(self) -> list[Kept]:
+    def kept(self) -> list[KeptRelease]:
         """Give the releases that passed last, the newest first."""
         folders = {folder.name: folder for folder in self._releases.iterdir() if folder.is_dir()}
         entries, found = self._read().get("kept"), []
         for entry in entries if isinstance(entries, list) else ():
             with contextlib.suppress(TypeError, KeyError, ValueError, OverflowError):
                 identity, number = entry["identity"], entry["number"]
-                found.append(Kept(folders[identity], identity, int(number)))
+                found.append(KeptRelease(folders[identity], identity, int(number)))
         return found
 
     def keep(self, bundle: Path, identity: str, number: int) -> None:
@@ -73,13 +73,13 @@ class DeviceState:
             shutil.copytree(bundle, partial, dirs_exist_ok=True)
         flush_to_disk(self._releases)
         before = [kept for kept in self.kept() if kept.identity != identity]
-        self._keep([Kept(folder, identity, number), *before][:KEPT], trying=None)
+        self._keep([KeptRelease(folder, identity, number), *before][:KEPT], trying=None)
 
-    def forget(self, damaged: Kept) -> None:
+    def forget(self, damaged: KeptRelease) -> None:
         """Delete a release that cannot be served any more."""
         self._keep([kept for kept in self.kept() if kept != damaged])
 
-    def _keep(self, releases: list[Kept], **changes: Any) -> None:
+    def _keep(self, releases: list[KeptRelease], **changes: Any) -> None:
         entries = [{"identity": kept.identity, "number": kept.number} for kept in releases]
         self._write(kept=entries, **changes)
         folders = {kept.folder for kept in releases}
@@ -110,7 +110,7 @@ class DeviceState:
         """Note that the process has survived it."""
         self._write(trying=None)
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> JsonObject:
         try:
             content = json.loads(regular(self._file).read_bytes())
         except (OSError, ValueError, RecursionError):

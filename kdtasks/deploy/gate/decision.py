@@ -253,18 +253,18 @@ def _absolute_checks(candidate: Contender, limits: GateParams) -> list[LimitChec
         low = accuracy_interval(score, limits.confidence)[0]
         checks.append(
             LimitCheck(
-                is_within(limits.min_accuracy, most=low),
+                is_within(limits.min_accuracy, limit=low),
                 f"{score.metric.name} is {percent(score.value)}, with "
                 f"{percent(limits.confidence, 0)} confidence no less than {percent(low)}; "
                 f"{percent(limits.min_accuracy)} is the least allowed",
             )
         )
-    most_bytes = limits.max_size_kb and limits.max_size_kb * 1000
+    max_bytes = limits.max_size_kb and limits.max_size_kb * 1000
     statistic = limits.latency_statistic
     latency = candidate.latency_ms.of(statistic)
     title = f"the {statistic_name(statistic)} latency is"
     for what, value, most, written in (
-        ("the file has", candidate.size, most_bytes, kilobytes),
+        ("the file has", candidate.size, max_bytes, kilobytes),
         (title, latency, limits.max_latency_ms, milliseconds),
     ):
         if most is not None:

@@ -13,7 +13,7 @@ from kdtasks.core.text import (
 from kdtasks.deploy.gate.decision import Contender, GateDecision, accuracy_interval, images_of
 
 HEADLINES = {
-    "promote": "Promoted to {alias}",
+    "promote": "May be promoted to {alias}",
     "keep": "{Alias} unchanged",
     "nothing": "Nothing to do",
 }

@@ -76,13 +76,14 @@ class Production(NamedTuple):
         alias: the state of the alias that was read; whoever replaces it, replaces this state.
         version: what the alias stands for.
         folder: the version's bundle, verified.
-        passed_over: versions that were there already when the alias was last moved, to this one.
+        skipped_versions: versions that were there already when the alias was last moved, to this
+            one.
     """
 
     alias: FoundAlias
     version: Version
     folder: Path
-    passed_over: tuple[Version, ...]
+    skipped_versions: tuple[Version, ...]
 
 
 def assess_candidate(
@@ -125,7 +126,7 @@ def assess_candidate(
         return GateDecision("nothing", (LimitCheck(True, reason),), alias=alias)
     current = read_manifest(production.folder)
     refusals = incomparable(manifest, current, alias)
-    for version in production.passed_over:
+    for version in production.skipped_versions:
         if is_same_bundle(version, files):  # after a rollback, say
             known = f"the new model is version {version.number}, which was there already when"
             refusals = (f"{known} {title} was put in {alias}; {BY_HAND}",)
@@ -162,12 +163,12 @@ def incomparable(
 
 
 def _check_fits(bundle: Path, manifest: Manifest, data: PreparedDataset) -> None:
-    told = (manifest.task, manifest.input_shape, manifest.class_names)
+    candidate_form = (manifest.task, manifest.input_shape, manifest.class_names)
     held = (data.task, data.image_shape, data.class_names)
-    if told != held:
+    if candidate_form != held:
         told_words, held_words = (
             f"{task} of images of {_shape(shape)} in the classes {', '.join(names)}"
-            for task, shape, names in (told, held)
+            for task, shape, names in (candidate_form, held)
         )
         raise EvaluationError(
             f"{bundle} is for {told_words}; {data.folder} for {held_words}; give a bundle of this "
@@ -250,11 +251,11 @@ def fetch_production(
     if pulled.alias is None:
         raise StoreUnreachableError(pulled.unreachable)
     return Production(
-        pulled.alias, pulled.version, pulled.folder, _passed_over(objects, pulled.alias.alias)
+        pulled.alias, pulled.version, pulled.folder, _skipped_versions(objects, pulled.alias.alias)
     )
 
 
-def _passed_over(objects: Objects, alias: Alias) -> tuple[Version, ...]:
+def _skipped_versions(objects: Objects, alias: Alias) -> tuple[Version, ...]:
     """Versions that were there before an alias was moved, by the store's clock or people's own."""
     state = objects.stat(alias_key(alias.name, alias.alias))
     (model,) = list_models(objects, alias.name)

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from importlib.resources import files
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, UploadFile
@@ -16,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from kdtasks.core.files import JsonObject
 from kdtasks.core.memory import give_back_all
 from kdtasks.deploy.serve.prometheus import MEDIA_TYPE, Prometheus
 from kdtasks.deploy.serve.service import RequestError, Service
@@ -44,17 +44,17 @@ _LINGER = (
 def make_application(
     service: Service,
     *,
-    most_bytes: int,
-    most_open: int = MOST_OPEN,
-    most_held: int = MOST_HELD,
+    max_bytes: int,
+    max_open: int = MOST_OPEN,
+    max_held: int = MOST_HELD,
     prometheus: Prometheus | None = None,
-    notes: Callable[[], dict[str, Any]] = dict,
+    notes: Callable[[], JsonObject] = dict,
 ) -> Starlette:
     """Make the application.
 
     Args:
-        most_bytes: that a body may have.
-        most_open, most_held: requests for an answer that are held at once, and bytes of their
+        max_bytes: that a body may have.
+        max_open, max_held: requests for an answer that are held at once, and bytes of their
             bodies; what is beyond is told to come again.
         notes: what `/health` says besides.
     """
@@ -67,22 +67,24 @@ def make_application(
 
         def admit(size: int) -> None:
             nonlocal held, own
-            if held + size > most_held:
-                raise RequestError(503, f"{most_held:,} bytes are held already; try again later")
+            if held + size > max_held:
+                raise RequestError(503, f"{max_held:,} bytes are held already; try again later")
             held, own = held + size, own + size
 
         open_requests += 1
         try:
-            if open_requests > most_open:
-                await _linger(request, most_bytes)
-                raise RequestError(503, f"{most_open} requests are open already; try again later")
-            wanted = request.query_params.get("mask")
-            if wanted is not None and wanted not in MASKS:
-                raise RequestError(400, f"mask is {wanted!r}; {' or '.join(MASKS)} was expected")
-            data = await read_image_bytes(request, most_bytes, admit)
-            submitted = service.submit(data, with_mask=wanted is not None)
+            if open_requests > max_open:
+                await _linger(request, max_bytes)
+                raise RequestError(503, f"{max_open} requests are open already; try again later")
+            mask_format = request.query_params.get("mask")
+            if mask_format is not None and mask_format not in MASKS:
+                raise RequestError(
+                    400, f"mask is {mask_format!r}; {' or '.join(MASKS)} was expected"
+                )
+            data = await read_image_bytes(request, max_bytes, admit)
+            submitted = service.submit(data, with_mask=mask_format is not None)
             answer = await asyncio.wrap_future(submitted)
-            if wanted == "png":
+            if mask_format == "png":
                 response = Response(answer.mask, media_type="image/png")
             else:
                 response = JSONResponse(answer.to_json())
@@ -106,12 +108,12 @@ def make_application(
 
     async def health(request: Request) -> Response:
         release = service.release
-        content: dict[str, Any] = {
+        content: JsonObject = {
             "status": "ok" if release else "waiting for a model",
             "model": release.describe() if release else None,
             "exits": release.manifest.segments if release else None,
             "per_pixel": release.per_pixel if release else None,
-            "most_bytes": most_bytes,
+            "max_bytes": max_bytes,
             **notes(),
         }
         return JSONResponse(content, 200 if release else 503)
@@ -143,13 +145,11 @@ async def _explain(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": message}, error.status_code, error.headers)
 
 
-async def read_image_bytes(
-    request: Request, most_bytes: int, admit: Callable[[int], None]
-) -> bytes:
+async def read_image_bytes(request: Request, max_bytes: int, admit: Callable[[int], None]) -> bytes:
     """Give the body, or the first file of a multipart form.
 
     Args:
-        most_bytes: that the body may have.
+        max_bytes: that the body may have.
         admit: called with the size of every piece that arrives, and with less than 0 for those
             that are dropped; raises RequestError where there is no room for it.
 
@@ -160,7 +160,7 @@ async def read_image_bytes(
     """
     try:
         async with asyncio.timeout(PATIENCE):
-            body = await _read(request, most_bytes, admit)
+            body = await _read(request, max_bytes, admit)
     except TimeoutError:
         raise RequestError(
             408, f"the body did not arrive within {PATIENCE:.0f} seconds; send it again"
@@ -170,33 +170,33 @@ async def read_image_bytes(
     return body
 
 
-async def _read(request: Request, most_bytes: int, admit: Callable[[int], None]) -> bytes:
-    told = request.headers.get("content-length", "")
+async def _read(request: Request, max_bytes: int, admit: Callable[[int], None]) -> bytes:
+    declared = request.headers.get("content-length", "")
     body = bytearray()
-    if not (told.isdigit() and int(told) > most_bytes):
+    if not (declared.isdigit() and int(declared) > max_bytes):
         async for chunk in request.stream():
             try:
                 admit(len(chunk))
             except RequestError:
                 admit(-len(body))
                 body.clear()  # the traceback holds on to it
-                await _linger(request, most_bytes)
+                await _linger(request, max_bytes)
                 raise
             body += chunk
-            if len(body) > most_bytes:
+            if len(body) > max_bytes:
                 break
         else:
             return bytes(body)
-    await _linger(request, most_bytes)
-    size = f"{int(told):,}" if told.isdigit() else f"more than {most_bytes:,}"
+    await _linger(request, max_bytes)
+    size = f"{int(declared):,}" if declared.isdigit() else f"more than {max_bytes:,}"
     raise RequestError(
         413,
-        f"the body has {size} bytes, at most {most_bytes:,} are read; send a smaller image, or "
+        f"the body has {size} bytes, at most {max_bytes:,} are read; send a smaller image, or "
         "start the server with a larger --max-mb",
     )
 
 
-async def _linger(request: Request, most_bytes: int) -> None:
+async def _linger(request: Request, max_bytes: int) -> None:
     """Drop what is on its way: a connection closed on unread bytes is reset before the answer."""
     if "expect" in request.headers:  # such a client sends nothing before it is asked to
         return
@@ -206,7 +206,7 @@ async def _linger(request: Request, most_bytes: int) -> None:
             async for chunk in request.stream():
                 dropped += len(chunk)
                 pause.reschedule(now() + _LINGER)
-                if dropped > most_bytes:
+                if dropped > max_bytes:
                     return
 
 

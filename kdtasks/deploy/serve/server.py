@@ -53,7 +53,7 @@ class _Protocol(H11Protocol):
             self._head = None
 
 
-class _Patient:
+class _Lenient:
     """Lets go of requests after which the client broke the protocol; it was told so already."""
 
     def __init__(self, application: ASGIApp) -> None:
@@ -90,7 +90,7 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(
-                _Patient(application),
+                _Lenient(application),
                 http=_Protocol,
                 limit_concurrency=MOST_CONNECTIONS,
                 ws="none",

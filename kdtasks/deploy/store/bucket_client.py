@@ -165,7 +165,7 @@ def bucket_errors(bucket: str, endpoint: str, key: str = "") -> Iterator[None]:
     except (ResponseParserError, KeyError, ValueError) as error:
         # an answer that broke off in its head looks whole, and lacks what should follow
         raise StoreUnreachableError(
-            f"{endpoint} gave an answer without sense ({_short(error)}); check the network (is "
+            f"{endpoint} gave a malformed answer ({_short(error)}); check the network (is "
             "there a login page?) and AWS_ENDPOINT_URL"
         ) from None
     except BotoCoreError as error:
@@ -185,12 +185,12 @@ def _explain(error: ClientError, bucket: str, endpoint: str, key: str) -> StoreE
         return StoreConflictError(f"{key} was written by somebody else")
     if code in _MISSING:
         return StoreMissingError(f"{key} is not in s3://{bucket}")
-    told = f"{endpoint} answers {error.operation_name} in {bucket} with {code} ({message})"
+    message = f"{endpoint} answers {error.operation_name} in {bucket} with {code} ({message})"
     if advice := _ADVICE_BY_CODE.get(code):
-        return StoreError(f"{told}; {advice.format(time=datetime.now(UTC))}")
+        return StoreError(f"{message}; {advice.format(time=datetime.now(UTC))}")
     if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling"):
-        return StoreUnreachableError(f"{told}, several times; try again later")
-    return StoreError(told)
+        return StoreUnreachableError(f"{message}, several times; try again later")
+    return StoreError(message)
 
 
 def _short(error: Exception) -> str:
@@ -257,7 +257,7 @@ def find_if_match(
     form = find_form()
     if not result_of(refusing) or form is None:
         raise StoreError(
-            f"{endpoint} does not heed conditional writes, so that two publishers could overwrite "
+            f"{endpoint} ignores conditional writes, so that two publishers could overwrite "
             "each other; use a server that does, such as AWS or Ceph"
         )
     return form

@@ -17,9 +17,15 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from kdtasks.core.files import PARTIAL, atomic_folder, disk_errors, flush_to_disk, write_whole
+from kdtasks.core.files import (
+    PARTIAL,
+    JsonObject,
+    atomic_folder,
+    disk_errors,
+    flush_to_disk,
+    write_whole,
+)
 from kdtasks.core.locks import locked, locked_if_free
 from kdtasks.core.safe_files import regular
 from kdtasks.deploy.store.address import Reference, rotation_key
@@ -124,12 +130,12 @@ class Cache:
 
     def is_rotation_due(self, store: str) -> bool:
         """Whether a store was not asked for successors today."""
-        path = self._asked(store)
+        path = self._rotation_stamp(store)
         return not path.exists() or abs(time.time() - path.stat().st_mtime) > _DAY
 
     def note_rotation(self, store: str) -> None:
         """Remember that a store was asked for successors just now."""
-        path = self._asked(store)
+        path = self._rotation_stamp(store)
         path.parent.mkdir(exist_ok=True)
         path.touch()
 
@@ -143,8 +149,8 @@ class Cache:
 
         None is removed: a download replaces it, and another process may have done so just now.
         """
-        wanted = {file.sha256: file for file in version.files}
-        return [file for file in wanted.values() if not is_intact(self._blob(file), file)]
+        files = {file.sha256: file for file in version.files}
+        return [file for file in files.values() if not is_intact(self._blob(file), file)]
 
     def build_bundle(self, found: FoundVersion) -> Path:
         """Link a version's contents, all of which are here, into a folder of its own."""
@@ -178,7 +184,7 @@ class Cache:
         blobs = set()
         for sha256 in manifests:
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-                content: dict[str, Any] = json.loads(self.manifest(sha256) or b"")
+                content: JsonObject = json.loads(self.manifest(sha256) or b"")
                 blobs |= {file["sha256"] for file in content["files"]}
         for path in (self.root / "bundles").iterdir():
             if path.name not in manifests:
@@ -199,7 +205,7 @@ class Cache:
     def _manifest(self, sha256: str) -> Path:
         return self.root / "manifests" / f"{sha256}.json"
 
-    def _asked(self, store: str) -> Path:
+    def _rotation_stamp(self, store: str) -> Path:
         return self.root / "keys" / _short(store)
 
     def _reference(self, store: str, reference: Reference) -> Path:
@@ -220,13 +226,13 @@ def _read_resolution(path: Path) -> Resolution | None:
         return None
 
 
-def holds(folder: Path, version: Version, *, besides: frozenset[str] = frozenset()) -> bool:
+def holds(folder: Path, version: Version, *, extra: frozenset[str] = frozenset()) -> bool:
     """Whether a folder holds a version's files, every one with the right hash, and no others.
 
     Args:
-        besides: other files that are there as well.
+        extra: other files that are there as well.
     """
-    if files_in(folder) != {file.path for file in version.files} | besides:
+    if files_in(folder) != {file.path for file in version.files} | extra:
         return False
     return all(is_intact(folder / file.path, file) for file in version.files)
 

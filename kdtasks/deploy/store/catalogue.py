@@ -99,12 +99,12 @@ def fetch_versions(
         with contextlib.suppress(StoreMissingError):
             found[version] = fetch_version(objects, *version)
 
-    wanted = [(model.name, number) for model in models for number in model.versions]
-    concurrently(fetch, [version for version in wanted if version not in known])
+    all_versions = [(model.name, number) for model in models for number in model.versions]
+    concurrently(fetch, [version for version in all_versions if version not in known])
     return found
 
 
-class Collected(NamedTuple):
+class CollectResult(NamedTuple):
     """What was deleted, or would be."""
 
     versions: list[tuple[str, int]]
@@ -115,7 +115,7 @@ class Collected(NamedTuple):
 
 def collect(
     objects: Objects, *, keep: int, grace: timedelta = GRACE, is_dry: bool = False
-) -> Collected:
+) -> CollectResult:
     """Delete what nobody needs.
 
     Args:
@@ -158,7 +158,7 @@ def collect(
     if not is_dry:
         unnamed = _delete_blobs(objects, unnamed, before)
         leftovers = objects.remove_leftovers(before)
-    return Collected(doomed, len(unnamed), sum(blob.size for blob in unnamed), leftovers)
+    return CollectResult(doomed, len(unnamed), sum(blob.size for blob in unnamed), leftovers)
 
 
 def _put_back(

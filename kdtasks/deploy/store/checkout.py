@@ -45,7 +45,7 @@ def checkout(bundle: Path, found: FoundVersion, target: Path) -> bool:
         receipt = target / RECEIPT
         is_same = receipt.is_file() and receipt.read_bytes() == found.manifest
         besides = frozenset({RECEIPT, _KEEP} & files_in(target))
-        if is_same and holds(target, found.version, besides=besides):
+        if is_same and holds(target, found.version, extra=besides):
             return False
         _check_replaceable(target)
         try:

@@ -6,10 +6,10 @@ from datetime import UTC
 from rich.filesize import decimal
 
 from kdtasks.core.text import quantity
-from kdtasks.deploy.store.catalogue import Collected, ModelEntry
-from kdtasks.deploy.store.promotion import Moved
-from kdtasks.deploy.store.publish import Published
-from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.catalogue import CollectResult, ModelEntry
+from kdtasks.deploy.store.promotion import AliasChange
+from kdtasks.deploy.store.publish import PublishResult
+from kdtasks.deploy.store.pull import PullResult
 from kdtasks.deploy.store.records import FoundVersion
 from kdtasks.deploy.store.signing import signer_of
 
@@ -35,7 +35,7 @@ def versions_table(model: ModelEntry, found: dict[tuple[str, int], FoundVersion]
     return _table(rows)
 
 
-def published_line(published: Published) -> str:
+def published_line(published: PublishResult) -> str:
     """What came of `publish`."""
     version = published.found.version
     what = f"{version.name} version {version.number}"
@@ -45,7 +45,7 @@ def published_line(published: Published) -> str:
     return f"published {what} ({files}; {decimal(published.uploaded)} uploaded)"
 
 
-def moved_line(moved: Moved) -> str:
+def moved_line(moved: AliasChange) -> str:
     """What came of moving an alias."""
     alias = moved.alias
     what = f"{alias.name}@{alias.alias}"
@@ -64,7 +64,7 @@ def moved_line(moved: Moved) -> str:
     return line
 
 
-def pulled_line(pulled: Pulled) -> str:
+def pulled_line(pulled: PullResult) -> str:
     """What came of `pull`."""
     version = pulled.version
     what = f"{version.name} version {version.number}"
@@ -72,7 +72,7 @@ def pulled_line(pulled: Pulled) -> str:
     return f"{what} ({decimal(version.size)}; {done})"
 
 
-def collected_lines(collected: Collected, *, is_dry: bool) -> str:
+def collected_lines(collected: CollectResult, *, is_dry: bool) -> str:
     """What came of `gc`."""
     verb = "would delete" if is_dry else "deleted"
     lines = [f"{verb} {name} version {number}" for name, number in collected.versions]

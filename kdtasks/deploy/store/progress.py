@@ -36,13 +36,13 @@ class LineProgress(TransferProgress):
     def __init__(self, verb: str, stream: TextIO) -> None:
         """Say what is being done, and where to write."""
         self._verb, self._stream = verb, stream
-        self._done, self._told = 0, time.monotonic()
+        self._done, self._last_line = 0, time.monotonic()
 
     def advance(self, count: int) -> None:
         """Write a line if the last one is long ago."""
         self._done += count
-        if time.monotonic() - self._told > _LINE_SECONDS:
-            self._told = time.monotonic()
+        if time.monotonic() - self._last_line > _LINE_SECONDS:
+            self._last_line = time.monotonic()
             fraction = f"{self._done / self.total:.0%}" if self.total else ""
             print(f"{self._verb}: {self._done / 1e6:,.1f} MB {fraction}", file=self._stream)
 

@@ -31,7 +31,7 @@ def first_serial() -> int:
     return int(time.time())
 
 
-class Moved(NamedTuple):
+class AliasChange(NamedTuple):
     """Where an alias was and is."""
 
     alias: Alias
@@ -87,7 +87,7 @@ class AliasMover:
         except StoreMissingError:
             return None
 
-    def advance(self, found: FoundVersion) -> Moved:
+    def advance(self, found: FoundVersion) -> AliasChange:
         """Make the alias stand for a version that was just published.
 
         An alias that stands for a later version by now is left there: another publisher was
@@ -103,7 +103,7 @@ class AliasMover:
             current = self.current()
             last = number if self.lifetime is None else number + 1  # its own is renewed
             if current and current.alias.version >= last:
-                return Moved(current.alias, current.alias.version)
+                return AliasChange(current.alias, current.alias.version)
             with contextlib.suppress(StoreConflictError):
                 return self._move(current, found)
             time.sleep(random.uniform(0.0, 0.1))
@@ -112,7 +112,7 @@ class AliasMover:
             f"`kdtasks promote {self.name} {number} --alias {self.alias}` moves the alias later"
         )
 
-    def promote(self, number: int) -> Moved:
+    def promote(self, number: int) -> AliasChange:
         """Make the alias stand for a version.
 
         Raises:
@@ -128,10 +128,10 @@ class AliasMover:
         is_there = current is not None and current.alias.version == number
         renews = self.lifetime is not None
         if current and is_there and signer_of(current.record.data) == signer and not renews:
-            return Moved(current.alias, number, self._lacks_signature(found))
+            return AliasChange(current.alias, number, self._lacks_signature(found))
         return self._move(current, found)
 
-    def supersede(self, found: FoundVersion, expected: FoundAlias | None) -> Moved:
+    def supersede(self, found: FoundVersion, expected: FoundAlias | None) -> AliasChange:
         """Make the alias stand for a version, if nobody has moved it since it was read.
 
         Args:
@@ -146,7 +146,7 @@ class AliasMover:
         self._check_signature(found)
         return self._move(expected and self._checked(expected), found)
 
-    def rollback(self) -> Moved:
+    def rollback(self) -> AliasChange:
         """Make the alias stand for the version before; again, for the one before that.
 
         Raises:
@@ -164,7 +164,7 @@ class AliasMover:
 
     def _move(
         self, current: FoundAlias | None, found: FoundVersion, previous: Sequence[int] | None = None
-    ) -> Moved:
+    ) -> AliasChange:
         number = found.version.number
         if previous is None:
             past = (current.alias.version, *current.alias.previous) if current else ()
@@ -202,7 +202,7 @@ class AliasMover:
                 "to it; move it to another version now, nothing can be pulled by it"
             ) from None
         before = current.alias.version if current else None
-        return Moved(moved, before, self._lacks_signature(found))
+        return AliasChange(moved, before, self._lacks_signature(found))
 
     def _expiry(self, now: datetime, current: FoundAlias | None) -> datetime | None:
         lifetime = self.lifetime

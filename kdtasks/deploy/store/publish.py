@@ -40,7 +40,7 @@ _FEW = 10  # contents that are asked for one by one
 _LISTED_AS_CHEAPLY = 50  # contents listed in the time that it takes to ask for one
 
 
-class Published(NamedTuple):
+class PublishResult(NamedTuple):
     """What came of publishing."""
 
     found: FoundVersion
@@ -56,7 +56,7 @@ def publish(
     about: Mapping[str, str] | None = None,
     signing_key: SigningKey | None = None,
     progress: TransferProgress = NO_PROGRESS,
-) -> Published:
+) -> PublishResult:
     """Publish all files of a folder, unless the newest version is the same bundle.
 
     Args:
@@ -80,7 +80,7 @@ def publish(
         newest = fetch_version(objects, name, last)
         signer = signing_key.public.identity if signing_key else None
         if is_same_bundle(newest.version, files) and signer in (None, signer_of(newest.manifest)):
-            return Published(newest, is_new=False, uploaded=uploaded)
+            return PublishResult(newest, is_new=False, uploaded=uploaded)
     version = Version(
         name=name,
         number=last + 1,
@@ -93,7 +93,7 @@ def publish(
     # what was old when it was found, gc may have deleted before it could see the manifest
     again = {sha256: contents[sha256] for sha256 in refreshed}
     uploaded += _send_missing(objects, again, progress)[0]
-    return Published(found, is_new=True, uploaded=uploaded)
+    return PublishResult(found, is_new=True, uploaded=uploaded)
 
 
 def about_bundle(
@@ -173,11 +173,11 @@ def _look(objects: Objects, files: Sequence[LocalFile]) -> tuple[set[str], list[
     return {file.sha256 for file in old}, missing
 
 
-def _list_blobs(objects: Objects, wanted: int) -> dict[str, Entry] | None:
+def _list_blobs(objects: Objects, count: int) -> dict[str, Entry] | None:
     """List all contents of the store where that is less work than asking for each wanted one."""
-    if wanted < _FEW:
+    if count < _FEW:
         return None
-    most = wanted * _LISTED_AS_CHEAPLY
+    most = count * _LISTED_AS_CHEAPLY
     listed = {entry.key: entry for entry in itertools.islice(objects.list(BLOBS), most + 1)}
     return listed if len(listed) <= most else None
 
@@ -205,15 +205,22 @@ def _bundle_files(files: Sequence[StoredFile]) -> list[StoredFile]:
 
 
 @contextlib.contextmanager
-def with_card(files: Mapping[str, LocalFile], card: str | None) -> Iterator[dict[str, LocalFile]]:
-    """Yield files to publish with a model card beside them, for the while; None: without one."""
-    with tempfile.TemporaryDirectory(prefix="kdtasks-card-") as folder:
-        if card is None:
-            yield dict(files)
-            return
-        path = Path(folder) / CARD
-        path.write_text(card, encoding="utf-8")
-        yield dict(sorted({**files, CARD: hash_file(path)}.items()))
+def with_texts(
+    files: Mapping[str, LocalFile], texts: Mapping[str, str]
+) -> Iterator[dict[str, LocalFile]]:
+    """Yield files to publish with others beside them, such as a model card, for the while.
+
+    Args:
+        files: of the bundle.
+        texts: name to content of the others.
+    """
+    with tempfile.TemporaryDirectory(prefix="kdtasks-texts-") as folder:
+        found = dict(files)
+        for name, text in texts.items():
+            path = Path(folder) / name
+            path.write_text(text, encoding="utf-8")
+            found[name] = hash_file(path)
+        yield dict(sorted(found.items()))
 
 
 def stored_files(local: Mapping[str, LocalFile]) -> tuple[StoredFile, ...]:

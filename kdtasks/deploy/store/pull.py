@@ -36,7 +36,7 @@ from kdtasks.deploy.store.rotation import Trust, follow
 from kdtasks.deploy.store.signing import PublicKey
 
 
-class Pulled(NamedTuple):
+class PullResult(NamedTuple):
     """What came of pulling."""
 
     folder: Path  # a whole, verified bundle
@@ -66,7 +66,7 @@ class Puller:
 
     def pull(
         self, reference: Reference, *, target: Path | None = None, is_offline: bool = False
-    ) -> Pulled:
+    ) -> PullResult:
         """Pull a version.
 
         Where the store does not answer, what this reference was last found to be is handed out
@@ -84,7 +84,7 @@ class Puller:
         """
         with self.cache.in_use():
             alias: FoundAlias | None = None
-            unreachable = "the cache was asked for" if is_offline else None
+            unreachable = "only the cache was used" if is_offline else None
             if not is_offline:
                 try:
                     found, resolution, alias = self._ask(reference)
@@ -101,7 +101,9 @@ class Puller:
                     is_changed = checkout(bundle, found, target)
             self.cache.remember(self.objects.identity, reference, resolution)
         self.cache.prune()
-        return Pulled(target or bundle, found.version, downloaded, is_changed, unreachable, alias)
+        return PullResult(
+            target or bundle, found.version, downloaded, is_changed, unreachable, alias
+        )
 
     def _trust(self, *, asks: bool = False) -> Trust:
         """Whose signatures count by now.

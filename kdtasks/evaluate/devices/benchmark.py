@@ -22,7 +22,7 @@ from kdtasks.edge.benchmark import (
     time_bundles,
 )
 from kdtasks.edge.latency import Images
-from kdtasks.evaluate.devices.ssh import Answer, run_python
+from kdtasks.evaluate.devices.ssh import RemoteResult, run_python
 from kdtasks.evaluate.devices.wheels import Platform, download, requirements
 
 _MISSING = 3  # status of a device that lacks a package
@@ -142,30 +142,30 @@ def benchmark_on(
         return time_bundles(bundles, images, timing)
     if install:
         _install(device)
-    answer = run_python(
+    result = run_python(
         device, _PLACE + _RECEIVE + _TIME, _key(), data=_job(bundles, images, timing)
     )
-    if answer.status == _MISSING:
+    if result.status == _MISSING:
         raise DeviceError(
-            f"{device} lacks a package ({answer.last_line}); `kdtasks bench BUNDLE --on {device} "
+            f"{device} lacks a package ({result.last_line}); `kdtasks bench BUNDLE --on {device} "
             "--install` brings it"
         )
-    _check(device, answer)
+    _check(device, result)
     try:
         # whatever a shell's start writes comes before
-        return BenchmarkRun.from_json(answer.output.strip().rpartition("\n")[2])
+        return BenchmarkRun.from_json(result.output.strip().rpartition("\n")[2])
     except (ValueError, TypeError, KeyError) as error:
-        raise _unreadable(device, answer, error) from None
+        raise _unreadable(device, result, error) from None
 
 
 def _install(device: str) -> None:
-    answer = run_python(device, _PLACE + _LOOK, _key())
-    _check(device, answer)
+    result = run_python(device, _PLACE + _LOOK, _key())
+    _check(device, result)
     try:
-        found: dict[str, Any] = json.loads(answer.output.strip().rpartition("\n")[2])
+        found: dict[str, Any] = json.loads(result.output.strip().rpartition("\n")[2])
         needs_none, platform = found.pop("needs_none"), Platform(**found)
     except (ValueError, TypeError, KeyError) as error:
-        raise _unreadable(device, answer, error) from None
+        raise _unreadable(device, result, error) from None
     if needs_none:
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -186,9 +186,9 @@ def _job(bundles: Sequence[Path], images: Images, timing: Timing) -> bytes:
         for folder in (PACKAGE / "core", PACKAGE / "edge")
         for path in sorted(folder.glob("*.py"))
     }
-    for place, bundle in enumerate(bundles):
+    for index, bundle in enumerate(bundles):
         ending = "" if bundle.is_dir() else bundle.suffix
-        files[f"{BUNDLES}/{place}{ending}"] = bundle
+        files[f"{BUNDLES}/{index}{ending}"] = bundle
     arrays = io.BytesIO()
     together = isinstance(images, np.ndarray)  # else of any sizes
     np.savez(arrays, *([images] if together else [image[np.newaxis] for image in images]))
@@ -210,10 +210,10 @@ def _archive(files: Mapping[str, Path | bytes]) -> bytes:
     return stream.getvalue()
 
 
-def _check(device: str, answer: Answer) -> None:
-    if answer.status:
-        raise DeviceError(f"{device}: {answer.last_line or f'status {answer.status}'}")
+def _check(device: str, result: RemoteResult) -> None:
+    if result.status:
+        raise DeviceError(f"{device}: {result.last_line or f'status {result.status}'}")
 
 
-def _unreadable(device: str, answer: Answer, error: Exception) -> DeviceError:
-    return DeviceError(f"{device} answered {answer.output[-200:]!r}, JSON was expected ({error!r})")
+def _unreadable(device: str, result: RemoteResult, error: Exception) -> DeviceError:
+    return DeviceError(f"{device} answered {result.output[-200:]!r}, JSON was expected ({error!r})")

@@ -19,7 +19,7 @@ _LOST, _NOT_FOUND = 255, 127  # statuses of ssh and of the device's shell
 _PAUSE = 1.0  # seconds before the second try
 
 
-class Answer(NamedTuple):
+class RemoteResult(NamedTuple):
     """How a program on a device ended.
 
     Attributes:
@@ -49,7 +49,7 @@ def check_address(address: str) -> str:
     )
 
 
-def run_python(address: str, script: str, *words: str, data: bytes = b"") -> Answer:
+def run_python(address: str, script: str, *words: str, data: bytes = b"") -> RemoteResult:
     """Run a script by a device's `python3`, once more where the connection is lost.
 
     Args:
@@ -63,21 +63,21 @@ def run_python(address: str, script: str, *words: str, data: bytes = b"") -> Ans
         DeviceError: the device did not answer twice, or has no Python.
     """
     command = [*_COMMAND, address, shlex.join(["python3", "-c", script, *words])]
-    answer = _run(command, data)
-    if answer.status == _LOST:
+    result = _run(command, data)
+    if result.status == _LOST:
         time.sleep(_PAUSE)
-        answer = _run(command, data)
-    if answer.status == _LOST:
+        result = _run(command, data)
+    if result.status == _LOST:
         raise DeviceError(
-            f"{address} did not answer, or went away, twice ({answer.last_line or 'no reason'}); "
-            f"see that `ssh {address}` asks for nothing, and try again"
+            f"{address} did not answer, or went away, twice ({result.last_line or 'no reason'}); "
+            f"check that `ssh {address}` asks for nothing, and try again"
         )
-    if answer.status == _NOT_FOUND:
-        raise DeviceError(f"{address} has no python3 ({answer.last_line}); install it there")
-    return answer
+    if result.status == _NOT_FOUND:
+        raise DeviceError(f"{address} has no python3 ({result.last_line}); install it there")
+    return result
 
 
-def _run(command: list[str], data: bytes) -> Answer:
+def _run(command: list[str], data: bytes) -> RemoteResult:
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
@@ -103,4 +103,6 @@ def _run(command: list[str], data: bytes) -> Answer:
             process.stdout.close()
         errors.seek(0)
         lines = errors.read().decode(errors="replace").strip().splitlines()
-    return Answer(status, output.decode(errors="replace"), shortened(lines[-1]) if lines else "")
+    return RemoteResult(
+        status, output.decode(errors="replace"), shortened(lines[-1]) if lines else ""
+    )

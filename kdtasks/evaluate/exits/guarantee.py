@@ -213,9 +213,9 @@ def betting_p_value(losses: npt.ArrayLike, *, epsilon: float, delta: float) -> f
     means = (0.5 + np.cumsum(x)) / (counts + 1)
     variances = (0.25 + np.cumsum((x - means) ** 2)) / (counts + 1)
     before = np.concatenate([[0.25], variances[:-1]])
-    wanted = np.sqrt(2.0 * math.log(1.0 / delta) / (len(x) * before))
+    unbounded = np.sqrt(2.0 * math.log(1.0 / delta) / (len(x) * before))
     # The cap keeps the wealth above 0 whatever comes.
-    stakes = np.minimum(wanted, 0.9 / (1.0 - promised))
+    stakes = np.minimum(unbounded, 0.9 / (1.0 - promised))
     log_wealth = np.cumsum(np.log1p(stakes * (promised - x)))
     return float(np.exp(-max(0.0, log_wealth.max(initial=0.0))))
 

@@ -127,8 +127,8 @@ def candidate_thresholds(scores: npt.NDArray[np.float64], number: int) -> npt.ND
     middles = np.where(middles > values[:-1], middles, values[1:])
     if len(middles) > number - 2:
         below = np.cumsum(counts)[:-1]
-        wanted = np.linspace(0, len(scores), number)[1:-1]
-        middles = middles[np.unique(np.searchsorted(below, wanted).clip(max=len(below) - 1))]
+        quantiles = np.linspace(0, len(scores), number)[1:-1]
+        middles = middles[np.unique(np.searchsorted(below, quantiles).clip(max=len(below) - 1))]
     return np.concatenate([[ALWAYS], middles, [NEVER]])
 
 

@@ -139,9 +139,9 @@ def cross_fit(
             held_out = np.flatnonzero(is_held_out)
             chosen_on, judged = rows.take(np.flatnonzero(~is_held_out)), rows.take(held_out)
             front = pareto_front(policy_outcomes(chosen_on, grid=settings.grid))
-            for place, drop in enumerate(drops):
+            for index, drop in enumerate(drops):
                 thresholds = cheapest_within(chosen_on, front, drop)
-                losses[place, held_out] += losses_of(judged, thresholds) / REPEATS
+                losses[index, held_out] += losses_of(judged, thresholds) / REPEATS
     expected = losses.mean(axis=1)
     excess = np.zeros((TRIED, units))
     np.add.at(excess.T, members, (losses - expected[:, None]).T)

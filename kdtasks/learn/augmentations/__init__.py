@@ -14,7 +14,7 @@ Size = tuple[int, int]  # height and width of the images
 
 
 @dataclass(frozen=True)
-class Motion:
+class Affine:
     """How each of N images moves about its centre; every attribute is float [N].
 
     Attributes:
@@ -35,7 +35,7 @@ class Motion:
     stretch: np.ndarray
 
     @classmethod
-    def still(cls, count: int) -> "Motion":
+    def identity(cls, count: int) -> "Affine":
         """No motion at all."""
         zeros, ones = np.zeros(count), np.ones(count)
         return cls(zeros, ones, zeros, zeros, mirror=ones, flip=ones, stretch=ones)
@@ -89,12 +89,12 @@ class Geometric(Augmentation):
     """
 
     @abstractmethod
-    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, affine: Affine) -> Affine:
         """Draw numbers for `count` images and add to their motion.
 
         Args:
             size: height and width of the images.
-            motion: what those before have drawn.
+            affine: what those before have drawn.
         """
 
 

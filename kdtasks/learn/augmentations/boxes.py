@@ -35,8 +35,8 @@ def inside(size: Size, top: np.ndarray, left: np.ndarray, sides: np.ndarray) -> 
     """
 
     def covered(length: int, first: np.ndarray, side: np.ndarray) -> np.ndarray:
-        places = np.arange(length)
-        covers: np.ndarray = (places >= first[:, None]) & (places < (first + side)[:, None])
+        pixels = np.arange(length)
+        covers: np.ndarray = (pixels >= first[:, None]) & (pixels < (first + side)[:, None])
         return covers
 
     rows, columns = covered(size[0], top, sides[0]), covered(size[1], left, sides[1])

@@ -8,7 +8,7 @@ from numpy.random import Generator
 from pydantic import Field
 
 from kdtasks.core.settings import Fraction
-from kdtasks.learn.augmentations import Geometric, Motion, Size, augmentations
+from kdtasks.learn.augmentations import Affine, Geometric, Size, augmentations
 
 
 @augmentations.register
@@ -20,6 +20,6 @@ class HorizontalFlip(Geometric):
     name: Literal["horizontal_flip"] = "horizontal_flip"
     probability: Fraction = Field(default=0.5, description="fraction of images that are mirrored")
 
-    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, affine: Affine) -> Affine:
         is_flipped = rng.random(count) < self.probability
-        return replace(motion, mirror=np.where(is_flipped, -motion.mirror, motion.mirror))
+        return replace(affine, mirror=np.where(is_flipped, -affine.mirror, affine.mirror))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
-from kdtasks.learn.augmentations import Geometric, Motion, Size, augmentations
+from kdtasks.learn.augmentations import Affine, Geometric, Size, augmentations
 from kdtasks.learn.augmentations.boxes import draw_sides
 
 
@@ -35,16 +35,16 @@ class RandomCrop(Geometric):
         """While half of the image is left: less may not show what the answer is about."""
         return self.min_area >= 0.5
 
-    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, affine: Affine) -> Affine:
         height, width = size
         tall, wide = draw_sides(rng, count, (self.min_area, 1.0), self.max_aspect)
         # How far the centre of the box may be from the image's, both ways.
         shift_x = rng.uniform(-0.5, 0.5, count) * (1.0 - wide) * width
         shift_y = rng.uniform(-0.5, 0.5, count) * (1.0 - tall) * height
         return replace(
-            motion,
-            zoom=motion.zoom / np.sqrt(tall * wide),
-            stretch=motion.stretch * np.sqrt(tall / wide),
-            shift_x=motion.shift_x + shift_x,
-            shift_y=motion.shift_y + shift_y,
+            affine,
+            zoom=affine.zoom / np.sqrt(tall * wide),
+            stretch=affine.stretch * np.sqrt(tall / wide),
+            shift_x=affine.shift_x + shift_x,
+            shift_y=affine.shift_y + shift_y,
         )

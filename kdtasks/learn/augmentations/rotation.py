@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
-from kdtasks.learn.augmentations import Geometric, Motion, Size, augmentations
+from kdtasks.learn.augmentations import Affine, Geometric, Size, augmentations
 
 
 @augmentations.register
@@ -21,6 +21,6 @@ class Rotation(Geometric):
         default=10.0, description="largest rotation either way"
     )
 
-    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, affine: Affine) -> Affine:
         angle = np.radians(rng.uniform(-1, 1, count) * self.degrees)
-        return replace(motion, angle=motion.angle + angle)
+        return replace(affine, angle=affine.angle + angle)

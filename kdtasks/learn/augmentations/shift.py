@@ -7,7 +7,7 @@ from numpy.random import Generator
 from pydantic import Field
 
 from kdtasks.core.settings import Fraction
-from kdtasks.learn.augmentations import Geometric, Motion, Size, augmentations
+from kdtasks.learn.augmentations import Affine, Geometric, Size, augmentations
 
 
 @augmentations.register
@@ -21,8 +21,8 @@ class Shift(Geometric):
         default=0.1, description="largest shift, as a fraction of height and width"
     )
 
-    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
+    def draw(self, rng: Generator, count: int, size: Size, affine: Affine) -> Affine:
         height, width = size
         shift_x = rng.uniform(-1, 1, count) * self.fraction * width
         shift_y = rng.uniform(-1, 1, count) * self.fraction * height
-        return replace(motion, shift_x=motion.shift_x + shift_x, shift_y=motion.shift_y + shift_y)
+        return replace(affine, shift_x=affine.shift_x + shift_x, shift_y=affine.shift_y + shift_y)

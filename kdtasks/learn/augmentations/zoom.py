@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from numpy.random import Generator
 from pydantic import Field
 
-from kdtasks.learn.augmentations import Geometric, Motion, Size, augmentations
+from kdtasks.learn.augmentations import Affine, Geometric, Size, augmentations
 
 
 @augmentations.register
@@ -20,5 +20,5 @@ class Zoom(Geometric):
         default=0.1, description="largest zoom in or out, as a fraction of the size"
     )
 
-    def draw(self, rng: Generator, count: int, size: Size, motion: Motion) -> Motion:
-        return replace(motion, zoom=motion.zoom * (1.0 + rng.uniform(-1, 1, count) * self.fraction))
+    def draw(self, rng: Generator, count: int, size: Size, affine: Affine) -> Affine:
+        return replace(affine, zoom=affine.zoom * (1.0 + rng.uniform(-1, 1, count) * self.fraction))

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.learn.networks import Architecture, Backbone, architectures
-from kdtasks.learn.networks.layers import DropoutRate, convolution, dense, share_of
+from kdtasks.learn.networks.layers import DropoutRate, convolution, dense, scaled_filters
 
 
 @architectures.register
@@ -28,14 +28,14 @@ class AlexNet(Architecture):
         tensor, taps = image, {}
         blocks = [(32, 5, True), (64, 5, True), (96, 3, False), (96, 3, False), (64, 3, True)]
         for block, (filters, kernel_size, pooled) in enumerate(blocks, start=1):
-            name, count = f"block_{block}", share_of(self.width, filters)
+            name, count = f"block_{block}", scaled_filters(self.width, filters)
             tensor = convolution(tensor, name=name, filters=count, kernel_size=kernel_size)
             if pooled:
                 pool = keras.layers.MaxPooling2D(3, 2, padding="same", name=f"{name}_pool")
                 tensor = pool(tensor)
             taps[name] = (tensor,)
         tensor = keras.layers.Flatten(name="top_flatten")(tensor)
-        units, dropout = share_of(self.width, 256), self.dropout
+        units, dropout = scaled_filters(self.width, 256), self.dropout
         for name in ("dense_1", "dense_2"):
             tensor = dense(tensor, units, name=name, activation="relu", dropout=dropout)
         return Backbone(features=tensor, taps=taps)

@@ -59,7 +59,7 @@ class DynamicNetwork:
                 "stopping answers whole images, [batch, classes] was expected"
             )
         self.num_exits = model.num_exits
-        self.thresholds = self._one_an_exit(thresholds)
+        self.thresholds = self._per_exit(thresholds)
         self._temperatures = [1.0] * self.num_exits if temperatures is None else temperatures
         if len(self._temperatures) != self.num_exits:
             raise ModelError(
@@ -93,10 +93,10 @@ class DynamicNetwork:
         return DynamicPredictions(*self._choose_after(*self._inputs(images, thresholds)))
 
     def _inputs(self, images: Tensor, thresholds: Thresholds | None) -> tuple[Tensor, Tensor]:
-        limits = self.thresholds if thresholds is None else self._one_an_exit(thresholds)
+        limits = self.thresholds if thresholds is None else self._per_exit(thresholds)
         return tf.cast(images, tf.float32), tf.constant(limits, tf.float32)
 
-    def _one_an_exit(self, thresholds: Thresholds) -> np.ndarray:
+    def _per_exit(self, thresholds: Thresholds) -> np.ndarray:
         early = self.num_exits - 1
         limits = np.asarray(thresholds, np.float64)
         if limits.shape not in ((), (early,)) or np.isnan(limits).any():
@@ -111,9 +111,9 @@ class DynamicNetwork:
     def _run_while_unsure(self, images: Tensor, thresholds: Tensor) -> tuple[Tensor, Tensor]:
         logits, features = _run(self._segments[0], {"image": images})
         rows = tf.range(tf.shape(images)[0])
-        return self._go_on(0, rows, features, logits, (logits, tf.zeros_like(rows)), thresholds)
+        return self._continue(0, rows, features, logits, (logits, tf.zeros_like(rows)), thresholds)
 
-    def _go_on(
+    def _continue(
         self,
         exit_index: int,
         rows: Tensor,
@@ -136,13 +136,13 @@ class DynamicNetwork:
                 if name in later
             }
             deeper, given = _run(self._segments[exit_index + 1], kept)
-            place = staying[:, tf.newaxis]
+            indices = staying[:, tf.newaxis]
             exits = tf.fill(tf.shape(staying), exit_index + 1)
             updated = (
-                tf.tensor_scatter_nd_update(answers[0], place, deeper),
-                tf.tensor_scatter_nd_update(answers[1], place, exits),
+                tf.tensor_scatter_nd_update(answers[0], indices, deeper),
+                tf.tensor_scatter_nd_update(answers[1], indices, exits),
             )
-            return self._go_on(exit_index + 1, staying, given, deeper, updated, thresholds)
+            return self._continue(exit_index + 1, staying, given, deeper, updated, thresholds)
 
         # A convolution of no images costs time, and some kernels refuse it.
         return tf.cond(tf.size(staying) > 0, ask_next, lambda: answers)

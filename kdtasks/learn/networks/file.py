@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks import Backbone, architectures
-from kdtasks.learn.networks.graphs import copy_weights, from_config, graph_taps, put_on
+from kdtasks.learn.networks import Backbone, Layers, architectures
+from kdtasks.learn.networks.graphs import copy_weights, from_config, graph_taps, rebuild_on
 from kdtasks.learn.networks.keras_files import load_keras_file, read_checked
 from kdtasks.learn.networks.pretrained import (
     PathBelow,
@@ -70,7 +70,7 @@ class File(Pretrained):
     def taps(self) -> list[str] | None:
         return None
 
-    def read(self, folder: Path) -> dict[str, Any]:
+    def read_layers(self, folder: Path) -> Layers:
         path = self._file(folder)
         try:
             found = read_checked(path, source=str(path))
@@ -93,14 +93,16 @@ class File(Pretrained):
         return [self._file(folder)]
 
     def build(self, image: Tensor) -> Backbone:
-        raise ModelError(f"the layers of {self.path} are not here; read them with `read` first")
+        raise ModelError(
+            f"the layers of {self.path} are not here; read them with `read_layers` first"
+        )
 
-    def build_of(self, layers: dict[str, Any], image: Tensor) -> Backbone:
+    def build_of(self, layers: Layers, image: Tensor) -> Backbone:
         # Again, since layers may come with a saved model from elsewhere.
         check_config(layers["network"], source=layers["source"])
         network = from_config(layers["network"], source=layers["source"])
         _check_input(layers["source"], network.input_shape[1:], image.shape[1:])
-        output = put_on(network, image, width=self.width, last=self.features)
+        output = rebuild_on(network, image, width=self.width, last=self.features)
         taps = graph_taps(image, output)
         if self.features is None:
             return Backbone(output, taps, gives_logits=True)
@@ -110,14 +112,14 @@ class File(Pretrained):
             output = keras.layers.Flatten(name="top_flatten")(output)
         return Backbone(output, taps)
 
-    def scale(self, pixels: Tensor, layers: dict[str, Any] | None = None) -> Tensor:
+    def scale(self, pixels: Tensor, layers: Layers | None = None) -> Tensor:
         scaling = self.scaling
         if scaling is None:
             first = next(_kinds((layers or {})["network"]), None)
             scaling = "byte" if first in _SCALING_LAYERS else "unit"
         return scale_pixels(pixels, scaling)
 
-    def begin(self, network: Any, folder: Path) -> set[str]:
+    def load_weights(self, network: Any, folder: Path) -> set[str]:
         if self.weights == "random":
             return set()
         path = self._file(folder)
@@ -142,10 +144,12 @@ def _kinds(network: dict[str, Any]) -> Iterator[str]:
             yield layer["class_name"]
 
 
-def _check_input(source: str, wanted: tuple[int | None, ...], given: tuple[int, ...]) -> None:
-    pairs = zip(wanted, given, strict=False)
-    if len(wanted) != len(given) or any(size not in (None, number) for size, number in pairs):
-        taken, here = ("×".join("any" if n is None else str(n) for n in s) for s in (wanted, given))
+def _check_input(source: str, expected: tuple[int | None, ...], given: tuple[int, ...]) -> None:
+    pairs = zip(expected, given, strict=False)
+    if len(expected) != len(given) or any(size not in (None, number) for size, number in pairs):
+        taken, here = (
+            "×".join("any" if n is None else str(n) for n in s) for s in (expected, given)
+        )
         raise ModelError(
             f"{source} takes images of {taken}, the dataset has {here}; set data.image_size and "
             "data.channels to the network's, or save it with keras.Input of the dataset's"

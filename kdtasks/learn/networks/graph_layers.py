@@ -9,7 +9,7 @@ import numpy as np
 
 from kdtasks.core.backend import Tensor, keras, tf
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks.layers import share_of
+from kdtasks.learn.networks.layers import scaled_filters
 
 # The layers that make channels of their own, with the key of their number.
 MAKERS = {
@@ -70,7 +70,7 @@ def _snake(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", parted).lower()
 
 
-def copied(layer: Any, args: Any, kwargs: Any, *, name: str, width: float) -> Tensor:
+def clone_layer(layer: Any, args: Any, kwargs: Any, *, name: str, width: float) -> Tensor:
     """Build a layer like another, and call it.
 
     Args:
@@ -92,7 +92,7 @@ def copied(layer: Any, args: Any, kwargs: Any, *, name: str, width: float) -> Te
         return keras.layers.ReLU(6.0, name=name)(args[0])  # the passes know no other
     config |= {"name": name, "dtype": "float32", "trainable": True}
     if width != 1.0 and kind in MAKERS:
-        config[MAKERS[kind]] = share_of(width, config[MAKERS[kind]])
+        config[MAKERS[kind]] = scaled_filters(width, config[MAKERS[kind]])
     if width != 1.0 and kind == "Reshape":
         config["target_shape"] = (*config["target_shape"][:-1], args[0].shape[-1])
     if kind == "BatchNormalization":

@@ -6,8 +6,8 @@ from typing import Any
 
 from kdtasks.core.backend import Tensor, keras, tf
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks import Taps
-from kdtasks.learn.networks.graph_layers import MAKERS, check_scalable, copied, renumbered_name
+from kdtasks.learn.networks import Backbone, Taps
+from kdtasks.learn.networks.graph_layers import MAKERS, check_scalable, clone_layer, renumbered_name
 
 
 def from_config(config: dict[str, Any], *, source: str) -> Any:
@@ -42,7 +42,7 @@ def from_config(config: dict[str, Any], *, source: str) -> Any:
     return network
 
 
-def put_on(
+def rebuild_on(
     network: Any,
     image: Tensor,
     *,
@@ -93,11 +93,32 @@ def put_on(
             is_counted = renumbered or type(layer).__name__ == "TFOpLambda"
             name = renumbered_name(layer, counts) if is_counted else layer.name
             factor = 1.0 if layer.name in fixed else width
-            copies[layer.name] = copied(layer, args, kwargs, name=name, width=factor)
+            copies[layer.name] = clone_layer(layer, args, kwargs, name=name, width=factor)
         return copies[layer.name]
 
     output = _applied(network, image, make)
     return _logits(output) if last is None else copies[last]
+
+
+def application_backbone(network: Any, image: Tensor, *, dropout: float) -> Backbone:
+    """Put a network of `keras.applications` without its top on an image; every layer may be a tap.
+
+    What some of them begin with, `Architecture.scale` has done.
+
+    Args: `dropout` is the fraction of the averaged features that is dropped.
+    """
+    features = rebuild_on(
+        network,
+        image,
+        last=network.layers[-1].name,
+        without=("Rescaling", "Normalization"),
+        renumbered=True,
+    )
+    taps = graph_taps(image, features)
+    tensor = keras.layers.GlobalAveragePooling2D(name="top_average")(features)
+    if dropout:
+        tensor = keras.layers.Dropout(dropout, name="top_dropout")(tensor)
+    return Backbone(tensor, taps)
 
 
 def graph_taps(image: Tensor, output: Tensor) -> Taps:
@@ -147,7 +168,7 @@ def copy_weights(source: Any, network: Any) -> set[str]:
     Raises:
         ModelError: two layers of a name have weights of other shapes.
     """
-    copied: set[str] = set()
+    clone_layer: set[str] = set()
     given: Mapping[str, Any] = {layer.name: layer for layer in _flat(source)}
     for layer in network.layers:
         other = given.get(layer.name) or given.get(layer.name.removesuffix("_logits"))
@@ -160,8 +181,8 @@ def copy_weights(source: Any, network: Any) -> set[str]:
                 f"{shapes[0]}; give weights of this very network, or random ones (`weights: null`)"
             )
         layer.set_weights(other.get_weights())
-        copied.add(layer.name)
-    return copied
+        clone_layer.add(layer.name)
+    return clone_layer
 
 
 def _flat(network: Any) -> Iterator[Any]:

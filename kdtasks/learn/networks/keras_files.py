@@ -126,7 +126,7 @@ def read_checked(path: Path, *, source: str) -> KerasFile:
     """
     found = read_keras_file(path, source=source)
     library = keras if found.version < "3" else keras_3()
-    config = with_names_of_today(found.config)
+    config = with_current_names(found.config)
     check_config(config, source=source)
     return found._replace(config=without_unknown_keys(config, library, source=source))
 
@@ -172,16 +172,16 @@ def _write_config(path: Path, found: KerasFile) -> None:
             archive.writestr(name, part)
 
 
-def with_names_of_today(config: Any) -> Any:
+def with_current_names(config: Any) -> Any:
     """Return a configuration in which layers have the names that both Kerases know today."""
     if isinstance(config, list):
-        return [with_names_of_today(part) for part in config]
+        return [with_current_names(part) for part in config]
     if not isinstance(config, dict):
         return config
     return {
         key: _RENAMED.get(part, part)
         if key in ("class_name", "registered_name") and isinstance(part, str)
-        else with_names_of_today(part)
+        else with_current_names(part)
         for key, part in config.items()
     }
 

@@ -12,7 +12,7 @@ from kdtasks.learn.networks import Architecture, Backbone, Taps
 DropoutRate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
-def share_of(width: float, filters: int) -> int:
+def scaled_filters(width: float, filters: int) -> int:
     """`filters` times `width`, at least one."""
     return max(1, round(width * filters))
 

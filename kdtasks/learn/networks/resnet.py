@@ -6,7 +6,7 @@ from pydantic import Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.learn.networks import Architecture, Backbone, architectures
-from kdtasks.learn.networks.layers import Chain, activate, convolution, share_of
+from kdtasks.learn.networks.layers import Chain, activate, convolution, scaled_filters
 
 
 @architectures.register
@@ -46,5 +46,5 @@ class ResNet8(Architecture):
         return self._network().build(image)
 
     def _network(self) -> ResNet:
-        stem, *filters = (share_of(self.width, count) for count in (16, 16, 32, 64))
+        stem, *filters = (scaled_filters(self.width, count) for count in (16, 16, 32, 64))
         return ResNet(stem=stem, filters=tuple(filters), strides=(1, 2, 2))

@@ -28,10 +28,10 @@ def check_hdf5(content: Any, stored: int, *, source: str) -> None:
             if kind is not h5py.HardLink:
                 _refuse(f"{name!r} is a link ({kind.__name__})", source)
             part = group[name]
-            place = h5py.h5o.get_info(part.id).addr
-            if place in seen:
+            address = h5py.h5o.get_info(part.id).addr
+            if address in seen:
                 continue
-            seen.add(place)
+            seen.add(address)
             if isinstance(part, h5py.Group):
                 waiting.append(part)
             elif isinstance(part, h5py.Dataset):

@@ -86,11 +86,11 @@ def load_initial_weights(model: BuiltModel, start: Path) -> None:
         ModelError: the saved one was built from others, or cannot be read.
     """
     given = load_model(start, advice="`student.start` takes folders as those in models/distill")
-    wanted, found = _flat(model.description), _flat(given.description)
+    expected, found = _flat(model.description), _flat(given.description)
     differences = [
-        f"{key} is {found.get(key)} there, {wanted.get(key)} here"
-        for key in sorted(wanted | found)
-        if wanted.get(key) != found.get(key)
+        f"{key} is {found.get(key)} there, {expected.get(key)} here"
+        for key in sorted(expected | found)
+        if expected.get(key) != found.get(key)
     ]
     if differences:
         raise ModelError(
@@ -113,7 +113,7 @@ def _flat(description: NetworkDescription) -> dict[str, Any]:
     return flat
 
 
-def start_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
+def initial_weights_of(folder: Path, seed: int, project: Path = Path()) -> Path | None:
     """The saved network that a seed starts from; None, for random weights, in an empty folder.
 
     Hidden entries do not count, nor do files that `student.model` may name.

@@ -86,13 +86,13 @@ class HintMatcher:
         students = dict(zip(student_blocks(hints), student_shapes, strict=True))
         teachers = dict(zip(names, teacher_shapes, strict=False))
         self._pairs = []
-        for place, hint in enumerate(hints):
+        for index, hint in enumerate(hints):
             student, teacher = students[hint.student], teachers[hint.teacher]
             pair = _Pair(
                 student=list(students).index(hint.student),
                 teacher=names.index(hint.teacher),
                 grid=_common_grid(hint, student, teacher),
-                projection=_projection(student[-1], teacher[-1], seed, place),
+                projection=_projection(student[-1], teacher[-1], seed, index),
             )
             self._pairs.append(pair)
 
@@ -148,10 +148,10 @@ def _averaged(features: Tensor, grid: tuple[int, int]) -> Tensor:
     return tf.nn.avg_pool2d(features, (height, width), (height, width), "VALID")
 
 
-def _projection(inputs: int, outputs: int, seed: int, place: int) -> tuple[Any, ...]:
+def _projection(inputs: int, outputs: int, seed: int, index: int) -> tuple[Any, ...]:
     """Draw kernel [inputs, outputs] and bias [outputs] (Glorot and Bengio 2010); none if equal."""
     if inputs == outputs:
         return ()
     limit = math.sqrt(6.0 / (inputs + outputs))
-    drawn = generator("projections", seed, place).uniform(-limit, limit, (inputs, outputs))
+    drawn = generator("projections", seed, index).uniform(-limit, limit, (inputs, outputs))
     return tf.Variable(drawn.astype(np.float32)), tf.Variable(tf.zeros(outputs))

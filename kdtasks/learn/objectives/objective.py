@@ -169,7 +169,7 @@ class LabelObjective(Objective):
 
 
 @dataclass(frozen=True)
-class HardAnswerObjective(LabelObjective):
+class HardLabelObjective(LabelObjective):
     """The loss of the labels, with the teacher's likeliest class in the place of every label."""
 
     def __call__(self, step: Step) -> Tensor:
@@ -178,7 +178,7 @@ class HardAnswerObjective(LabelObjective):
         return super().__call__(replace(step, labels=answers, mixture=(), weights=()))
 
 
-def label_loss_of(
+def make_label_loss(
     params: LabelLossParams,
     dataset: PreparedDataset,
     training: TrainingSet | None = None,
@@ -198,7 +198,7 @@ def label_loss_of(
     weights: tuple[float, ...] | None = None
     if balance == "weights":
         counts = [dataset.counts["train"].by_class[name] for name in names]
-        if training and training.hides:
+        if training and training.has_hidden_labels:
             shown = rows_of(training.labels, training.labelled)
             counts = task_of(dataset.task).label_counts(shown, len(names)).sum(axis=0).tolist()
         weights = balanced_weights(counts)

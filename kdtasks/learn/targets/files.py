@@ -9,7 +9,7 @@ TEACHER = "teacher"
 KEPT = "unlabelled.npy"
 
 
-def answer_files(folder: Path) -> list[Path]:
+def target_files(folder: Path) -> list[Path]:
     """Files whose content, with params and images, decides what a student is taught."""
     drawn = {folder / "views.npy", folder / "labels.npy"}
     return sorted(path for path in folder.rglob("*") if path.is_file() and path not in drawn)

@@ -11,18 +11,18 @@ from kdtasks.core.records.data import Targets
 from kdtasks.data.labels import TrainingSet, training_set
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.data.stacked_rows import StackedRows, rows_or_blank
-from kdtasks.data.teacher_images import taught_images
+from kdtasks.data.teacher_images import teacher_training_images
 from kdtasks.learn.augmentations.mixing import TwoLabels
 from kdtasks.learn.targets.files import DESCRIPTION, KEPT, TEACHER, existing_file
 from kdtasks.learn.targets.precision import to_float16
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.training.examples import Examples, PackedLogits, TrainingExamples, in_views
-from kdtasks.learn.training.online import OnlineExamples, Seen
-from kdtasks.learn.training.resized_views import ViewsAlike
+from kdtasks.learn.training.online import OnlineExamples, TeacherViews
+from kdtasks.learn.training.resized_views import ResizedViews
 from kdtasks.learn.training.views import AugmentationParams
 
 
-def taught_set(
+def distillation_set(
     folder: Path, dataset: PreparedDataset, unlabelled: np.ndarray, labelled: np.ndarray
 ) -> TrainingSet:
     """Put together what students are taught: without the images that the teacher is unsure of.
@@ -71,12 +71,12 @@ def open_targets(
     if targets.batch_size is not None:  # online
         teacher = open_teacher(folder / TEACHER, batch_size=targets.batch_size, layers=layers)
         augmentation = AugmentationParams.model_validate(targets.augmentation)
-        seen: Seen | None = None
+        teacher_views: TeacherViews | None = None
         if teacher.image_shape:
             assert own_images
-            own = taught_images(own_images, np.load(existing_file(folder, KEPT)))
+            own = teacher_training_images(own_images, np.load(existing_file(folder, KEPT)))
             height, width = training.images.shape[1:3]
-            seen = ViewsAlike(own, (height, width), augmentation).moved
+            teacher_views = ResizedViews(own, (height, width), augmentation).draw
         return OnlineExamples(
             training.images,
             training.labels,
@@ -84,7 +84,7 @@ def open_targets(
             seed,
             lambda views: to_float16(teacher.run(views), layers),
             weights=training.weights,
-            seen=seen,
+            teacher_views=teacher_views,
         )
 
     def mapped(name: str) -> np.ndarray:
@@ -97,13 +97,13 @@ def open_targets(
         numbers, labels = labels, np.array(labels)
         for name in ("label", "partner"):
             labels[name] = training.labels[numbers[name]]
-    elif training.hides:
+    elif training.has_hidden_labels:
         shown = np.full(len(training), -1)
         shown[training.labelled] = training.labelled
         starts = len(training) * np.arange(len(labels))[:, np.newaxis]
-        places = np.where(shown < 0, -1, starts + shown)
+        indices = np.where(shown < 0, -1, starts + shown)
         flat = labels.reshape(-1, *labels.shape[2:])
-        labels = rows_or_blank(flat, places, training.no_label)
+        labels = rows_or_blank(flat, indices, training.no_label)
     features = tuple(mapped(files[layer]) for layer in layers)
     logits: Any
     if targets.classes is None or targets.top_k is None:

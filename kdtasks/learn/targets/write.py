@@ -40,7 +40,7 @@ def write_targets(
     """Draw every view, run the teacher on it and write both, a view at a time.
 
     Args:
-        teacher: opened with `layers`, and told which images `training` holds (`Teacher.about`).
+        teacher: opened with `layers`, and bound to the images of `training` (`Teacher.for_images`).
         training: what the teacher is asked about.
         layers: hidden layers of the teacher whose features are kept.
         top_k: as `top` of `pack_top_k`; None keeps the logits of all classes.
@@ -55,11 +55,11 @@ def write_targets(
     """
     images, labels = training.images, training.labels
     # of mixed images the numbers of both, since a student may not see the label of either
-    is_mixed = labels.ndim == 1 and bool(augmentation.chosen(Mixing))
+    is_mixed = labels.ndim == 1 and bool(augmentation.of_kind(Mixing))
     drawn_from = labels_of(np.arange(len(labels)) if is_mixed else labels, augmentation)
     views = count_views(augmentation)
-    first = images[:1] if training.seen is None else training.seen[np.arange(1)]
-    probe = teacher.answers(np.asarray(first), slice(1))
+    first = images[:1] if training.teacher_inputs is None else training.teacher_inputs[np.arange(1)]
+    probe = teacher.predict(np.asarray(first), slice(1))
     num_classes = probe[0].shape[-1]
     if top_k is not None and top_k >= num_classes:
         raise ParamsError(
@@ -70,10 +70,10 @@ def write_targets(
 
     def shown(view: int) -> Iterator[tuple[Any, np.ndarray]]:
         """Yield rows of a view, and their images as the teacher sees them."""
-        if training.seen is not None:
+        if training.teacher_inputs is not None:
             size = (images.shape[1], images.shape[2])
             yield from view_in_batches(
-                training.seen, drawn_from, view=view, augmentation=augmentation, size=size
+                training.teacher_inputs, drawn_from, view=view, augmentation=augmentation, size=size
             )
             return
         for start in range(0, len(images), chunk):
@@ -104,15 +104,15 @@ def write_targets(
     _check_space(folder, sizes)
     agreement = []
     with atomic_folder(folder) as partial:
-        view_file, label_file, *answer_files = (
+        view_file, label_file, *target_files = (
             new_file(partial / name, (views, *shape), kind)
             for name, (_, kind, shape) in files.items()
         )
         for view in range(views):
             drawn, right, total = (view_file[view], label_file[view]), 0, 0
             fill_view(drawn, images, drawn_from, view=view, augmentation=augmentation)
-            for rows, seen in shown(view):
-                answers = teacher.answers(seen, rows)
+            for rows, inputs in shown(view):
+                answers = teacher.predict(inputs, rows)
                 halves = to_float16(answers, layers)
                 truth = np.asarray(label_file[view, rows])
                 truth = labels[first_labels(truth)] if is_mixed else truth
@@ -121,12 +121,12 @@ def write_targets(
                 total += int(counts.sum())
                 if top_k is not None:
                     halves = (*pack_top_k(answers[0], top_k), *halves[1:])
-                for file, answer in zip(answer_files, halves, strict=True):
+                for file, answer in zip(target_files, halves, strict=True):
                     file[view, rows] = answer
             agreement.append(round(right / total if total else math.nan, 6))
-            what = "its answers to them as they are" if training.answered else "labels"
+            what = "its answers to them as they are" if training.is_teacher_labelled else "labels"
             print(f"view {view + 1}/{views}: the teacher agrees with {agreement[-1]:.2%} of {what}")
-        for file in (view_file, label_file, *answer_files):
+        for file in (view_file, label_file, *target_files):
             file.flush()
         targets = Targets(
             mode="cached",

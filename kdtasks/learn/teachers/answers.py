@@ -50,7 +50,7 @@ class AnswerTable:
     def _rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.names)}
 
-    def knows(self, names: Iterable[str]) -> bool:
+    def covers(self, names: Iterable[str]) -> bool:
         """Whether there is an answer to every one of some images."""
         return all(name in self._rows for name in names)
 
@@ -71,10 +71,10 @@ class AnswerTable:
             prefixed = missing[0].startswith(UNLABELLED)
             surplus = [name for name in self.names if name not in known]
             surplus = [name for name in surplus if name.startswith(UNLABELLED) == prefixed]
-            told = f"; {_some(surplus)} of the file are of no image that is used" if surplus else ""
+            note = f"; {_some(surplus)} of the file are of no image that is used" if surplus else ""
             raise TeacherError(
                 f"teacher.path: the file of answers lacks {_some(missing)} of "
-                f"{quantity(len(names), 'image')}{told}. It needs a row for {needed}"
+                f"{quantity(len(names), 'image')}{note}. It needs a row for {needed}"
             )
         return self.logits[[self._rows[name] for name in names]]
 
@@ -107,13 +107,13 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
             f"{_some(ambiguous)} of data.path begin with {UNLABELLED!r}, which names images of "
             "data.unlabelled in files of answers; rename that folder of data.path"
         )
-    asked = dict.fromkeys(("train", "validation", *dataset.answered))
+    needed_splits = dict.fromkeys(("train", "validation", *dataset.teacher_labelled))
     table.find(
-        [name for split in asked for name in names[split]],
+        [name for split in needed_splits for name in names[split]],
         among=known,
-        needed=_NEEDED_AS_LABELS if dataset.answered else _NEEDED,
+        needed=_NEEDED_AS_LABELS if dataset.teacher_labelled else _NEEDED,
     )
-    if found.classes is None and "validation" in dataset.answered:
+    if found.classes is None and "validation" in dataset.teacher_labelled:
         raise TeacherError(
             f"teacher.path: the columns of {source} are not named, and no image has a label that "
             "could tell their order; name them (the array `classes` of an .npz, the header of a "
@@ -121,7 +121,7 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
         )
     if found.classes is None:
         _check_order(table, dataset, source)
-    _tell(table, known, names["test"], kind)
+    _print_coverage(table, known, names["test"], kind)
     with atomic_folder(folder) as partial:
         np.save(partial / LOGITS, logits)
         write_json(partial / NAMES, found.names)
@@ -137,9 +137,9 @@ def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> An
             "missing": [name for name in class_names if name not in columns],
             "there twice": sorted({name for name in columns if columns.count(name) > 1}),
         }
-        told = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
+        note = "; ".join(f"{what}: {_some(names)}" for what, names in wrong.items() if names)
         raise TeacherError(
-            f"teacher.path: the columns of {source} are not the classes ({told}); they must be "
+            f"teacher.path: the columns of {source} are not the classes ({note}); they must be "
             "named as class_names in data/prepared/dataset.json, in any order"
         )
     if found.values.shape[1] != len(columns):
@@ -167,27 +167,27 @@ def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> An
 
 def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
     """Find out whether the rows are logits or probabilities."""
-    wanted = found.kind or params.output
-    if params.output == "sigmoids" and wanted == "probabilities":
-        wanted = "sigmoids"
-    if params.output not in ("auto", wanted):
+    kind = found.kind or params.output
+    if params.output == "sigmoids" and kind == "probabilities":
+        kind = "sigmoids"
+    if params.output not in ("auto", kind):
         raise TeacherError(
-            f"teacher.output is {params.output}, the array of {source} is called {wanted}; set "
+            f"teacher.output is {params.output}, the array of {source} is called {kind}; set "
             "teacher.output to auto, or call the array by what it is"
         )
-    if wanted == "logits":
-        return wanted
-    if wanted == "sigmoids":
+    if kind == "logits":
+        return kind
+    if kind == "sigmoids":
         if not are_fractions(found.values):
             raise TeacherError(
                 f"teacher.output is sigmoids, but the numbers of {source} reach from "
                 f"{found.values.min():.4g} to {found.values.max():.4g}, and probabilities are of "
                 "0…1; set teacher.output to auto"
             )
-        return wanted
+        return kind
     if are_probabilities(found.values):
         return "probabilities"
-    if wanted == "probabilities" or are_fractions(found.values):
+    if kind == "probabilities" or are_fractions(found.values):
         sums = found.values.sum(axis=1)
         row = int(np.abs(sums - 1).argmax())
         raise TeacherError(
@@ -213,16 +213,18 @@ def _check_order(table: AnswerTable, dataset: PreparedDataset, source: Path) -> 
             f"column that answers its images: {json.dumps(order, ensure_ascii=False)}. If that is "
             f"their order, name them {naming}"
         )
-    if not judge.beats_guessing(reached):
+    if not judge.beats_majority(reached):
         raise TeacherError(
             f"the teacher {source} gets {reached:.1%} of the validation split right, and "
-            f"always predicting the most common class {judge.guess():.1%}; its columns are not "
-            "named, check that they are in the order of class_names in "
+            f"always predicting the most common class {judge.majority_accuracy():.1%}; its columns "
+            "are not named, check that they are in the order of class_names in "
             f"data/prepared/dataset.json, or name them {naming}"
         )
 
 
-def _tell(table: AnswerTable, known: Collection[str], test: Collection[str], kind: str) -> None:
+def _print_coverage(
+    table: AnswerTable, known: Collection[str], test: Collection[str], kind: str
+) -> None:
     """Print what the file holds, and what it does not."""
     others = [name for name in table.names if name not in known]
     surplus = [name for name in others if not name.startswith(UNLABELLED)]
@@ -230,8 +232,8 @@ def _tell(table: AnswerTable, known: Collection[str], test: Collection[str], kin
     print(f"teacher output: {kind}, for {quantity(len(table.names), 'image')}, {unlabelled}")
     if surplus:
         print(f"{_some(surplus)} of them match no image of the dataset, and are ignored")
-    if not table.knows(test):
-        lacking = sum(not table.knows([name]) for name in test)
+    if not table.covers(test):
+        lacking = sum(not table.covers([name]) for name in test)
         print(f"the file lacks {lacking:,} of {len(test):,} test images: the teacher is not tested")
 
 

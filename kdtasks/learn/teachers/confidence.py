@@ -17,17 +17,17 @@ class Confidence(NamedTuple):
     Attributes:
         values: float64 [N], the probability of its likeliest class; of masks the mean over pixels.
         classes: int64 [N], that class; of masks the one of most pixels.
-        least: below it images are left out.
+        min_confidence: below it images are left out.
     """
 
     values: np.ndarray
     classes: np.ndarray
-    least: float
+    min_confidence: float
 
     @property
     def kept(self) -> np.ndarray:
         """Rows that are taught: int64, ascending."""
-        return np.flatnonzero(self.values >= self.least)
+        return np.flatnonzero(self.values >= self.min_confidence)
 
     @property
     def record(self) -> TeacherConfidence:
@@ -39,7 +39,7 @@ class Confidence(NamedTuple):
             by_confidence=tuple(counts.tolist()),
         )
 
-    def least_sure(self, images: Any) -> dict[str, np.ndarray]:
+    def least_confident(self, images: Any) -> dict[str, np.ndarray]:
         """Give the images of which the teacher is least sure, its answers and how sure it is."""
         rows = np.argsort(self.values, kind="stable")[:SHOWN]
         return {
@@ -49,13 +49,15 @@ class Confidence(NamedTuple):
         }
 
 
-def confidence_of(teacher: Teacher, images: Any, *, least: float, chunk: int = 1024) -> Confidence:
+def confidence_of(
+    teacher: Teacher, images: Any, *, min_confidence: float, chunk: int = 1024
+) -> Confidence:
     """Ask a teacher about images without a label.
 
     Args:
-        teacher: told which they are (`Teacher.about`).
+        teacher: bound to them (`Teacher.for_images`).
         images: uint8 [N, height, width, channels], as they are.
-        least: as of `Confidence`.
+        min_confidence: as of `Confidence`.
         chunk: images whose answers are held at a time.
     """
     from scipy.special import softmax  # takes half a second to import
@@ -63,9 +65,9 @@ def confidence_of(teacher: Teacher, images: Any, *, least: float, chunk: int = 1
     values, classes = [np.empty(0)], [np.empty(0, np.int64)]
     for start in range(0, len(images), chunk):
         rows = slice(start, start + chunk)
-        logits, *_ = teacher.answers(np.asarray(images[rows]), rows)
+        logits, *_ = teacher.predict(np.asarray(images[rows]), rows)
         flat = softmax(logits, axis=-1).reshape(len(logits), -1, logits.shape[-1])
         values.append(flat.max(axis=-1).mean(axis=-1).astype(np.float64))
         answers = flat.argmax(axis=-1)
         classes.append(np.array([np.bincount(each).argmax() for each in answers], np.int64))
-    return Confidence(np.concatenate(values), np.concatenate(classes), least)
+    return Confidence(np.concatenate(values), np.concatenate(classes), min_confidence)

@@ -42,7 +42,7 @@ class Judge:
         labels, groups = dataset.labels("validation"), np.asarray(dataset.groups("validation"))
         rows = np.sort(np.random.default_rng(0).permutation(len(labels))[:limit])
         counts = counted(labels[rows], dataset.ignore_label).reshape(len(rows), -1)
-        rows = rows[counts.any(axis=1) & ("validation" not in dataset.answered)]
+        rows = rows[counts.any(axis=1) & ("validation" not in dataset.teacher_labelled)]
         numbers = np.unique(groups[rows], return_inverse=True)[1]
         return cls(rows, np.asarray(labels[rows]), numbers, dataset.ignore_label)
 
@@ -62,20 +62,23 @@ class Judge:
         """Give the fraction of right answers, over images or pixels."""
         return float((logits.argmax(axis=-1) == self.labels)[self._counts].mean())
 
-    def guess(self) -> float:
+    def majority_accuracy(self) -> float:
         """Give the accuracy of always answering the most common class."""
         labels = self.labels[self._counts]
         return float(np.unique(labels, return_counts=True)[1].max() / labels.size)
 
-    def beats_guessing(self, reached: float) -> bool:
+    def beats_majority(self, accuracy: float) -> bool:
         """Whether an accuracy is clearly above that of the most common class.
 
         Of so few images that not even all right answers are, it must not be below it.
         """
-        guess = self.guess()
+        majority_accuracy = self.majority_accuracy()
         # An untrained teacher is above its best guess by luck half the time.
-        least = guess + _ERRORS * (guess * (1 - guess) / self._counts.sum()) ** 0.5
-        return bool(reached > least if least < 1 else reached >= guess)
+        least = (
+            majority_accuracy
+            + _ERRORS * (majority_accuracy * (1 - majority_accuracy) / self._counts.sum()) ** 0.5
+        )
+        return bool(accuracy > least if least < 1 else accuracy >= majority_accuracy)
 
     def fits_clearly_better(self, first: np.ndarray, second: np.ndarray) -> bool:
         """Whether the cross-entropy of answers is lower than that of others beyond luck.
@@ -150,11 +153,11 @@ class Judge:
             the better one and its accuracy on images that it was not found by; None of none.
         """
         hits = self.hits_if_assigned(logits, columns)
-        reached = float(hits.mean())
+        accuracy = float(hits.mean())
         is_better = self.is_clearly_positive(hits - self.hits(logits[..., list(columns)]))
-        if not is_better or not self.beats_guessing(reached):
+        if not is_better or not self.beats_majority(accuracy):
             return None
-        return self.assign(logits, columns), reached
+        return self.assign(logits, columns), accuracy
 
     @property
     def _counts(self) -> np.ndarray:

@@ -23,7 +23,7 @@ _CHUNK, _CHUNK_BYTES = 2048, 128_000_000
 _MEMORY_MB = 100
 
 
-def images_at_once(dataset: PreparedDataset) -> int:
+def images_per_batch(dataset: PreparedDataset) -> int:
     """Give how many images a teacher is asked about at a time, so that its logits can be held."""
     shape = task_of(dataset.task).label_shape(dataset.image_shape)
     return max(1, min(_CHUNK, _CHUNK_BYTES // (4 * dataset.num_classes * math.prod(shape))))
@@ -44,7 +44,7 @@ def label_by_teacher(
         TeacherError: the teacher does not fit, or cannot answer all images.
     """
     found = {}
-    chunk = images_at_once(dataset)
+    chunk = images_per_batch(dataset)
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "teacher"
         if params.source == "logits":
@@ -53,9 +53,9 @@ def label_by_teacher(
             own = teacher_images(own_images, "validation") if params.input.is_own else None
             import_teacher(copy, params, dataset, own)
         opened = open_teacher(copy)
-        for split in dataset.answered:
-            teacher = opened.about(dataset.names(split))
-            images = teacher.seen(own_images, split, dataset.images(split))
+        for split in dataset.teacher_labelled:
+            teacher = opened.for_images(dataset.names(split))
+            images = teacher.inputs(own_images, split, dataset.images(split))
             waiting = dataset.labels(split)
             labels = found[split] = new_array(
                 waiting.shape, waiting.dtype, memory_limit_mb=_MEMORY_MB
@@ -63,7 +63,7 @@ def label_by_teacher(
             labels[...] = waiting
             for start in range(0, len(images), chunk):
                 rows = slice(start, start + chunk)
-                logits, *_ = teacher.answers(np.asarray(images[rows]), rows)
+                logits, *_ = teacher.predict(np.asarray(images[rows]), rows)
                 waits = labels[rows] == task_of(dataset.task).unanswered
                 labels[rows][waits] = logits.argmax(axis=-1)[waits]
     parts = chain.from_iterable(map(in_parts, found.values()))

@@ -10,7 +10,7 @@ from kdtasks.core.errors import TeacherError, shortened
 from kdtasks.core.safe_files import unsafe_below, why_unsafe
 from kdtasks.data.folders import visible_entries
 from kdtasks.learn.teachers.formats import OpenedNetwork, TeacherFormat, teacher_formats
-from kdtasks.learn.teachers.input_forms import InputForm
+from kdtasks.learn.teachers.preprocessing import Preprocessing
 
 
 def _formats() -> list[TeacherFormat]:
@@ -97,13 +97,13 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
 
 
 def run_in_batches(
-    network: OpenedNetwork, images: Any, form: InputForm, *, batch_size: int = 256
+    network: OpenedNetwork, images: Any, preprocessing: Preprocessing, *, batch_size: int = 256
 ) -> list[np.ndarray]:
     """Scale raw pixels and run the network: outputs float32 [N, …, classes], then features."""
     size = network.batch_size or batch_size
     passes = []
     for start in range(0, len(images), size):
-        batch = form.apply(images[start : start + size])
+        batch = preprocessing.apply(images[start : start + size])
         if network.batch_size:
             batch = np.resize(batch, (size, *batch.shape[1:]))  # fills the last one up
         passes.append(network.run(batch))

@@ -1,4 +1,4 @@
-"""What a teacher puts out, and how it becomes logits of the dataset's classes."""
+"""A teacher's outputs, and how they become logits of the dataset's classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,51 +34,51 @@ def to_logits(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities.astype(np.float32), np.finfo(np.float32).tiny))
 
 
-def kind_of(tried: Sequence[np.ndarray], wanted: str, source: Path) -> str:
+def output_kind(outputs: Sequence[np.ndarray], setting: str, source: Path) -> str:
     """Find out what a network gives: `logits`, `probabilities` or `sigmoids`.
 
     An activation bounds the outputs whatever goes in, so every way of asking counts.
 
     Args:
-        tried: float32 [N, …, outputs], its outputs to images in one form and another.
-        wanted: `teacher.output`.
+        outputs: float32 [N, …, outputs], its outputs to images in one form and another.
+        setting: `teacher.output`.
         source: of the teacher, for errors.
 
     Raises:
         TeacherError: the outputs are not what was wanted.
     """
-    is_single = tried[0].shape[-1] == 1
-    if wanted == "auto":
-        if not is_single and all(map(are_probabilities, tried)):
+    is_single = outputs[0].shape[-1] == 1
+    if setting == "auto":
+        if not is_single and all(map(are_probabilities, outputs)):
             return "probabilities"
-        return "sigmoids" if all(map(are_fractions, tried)) else "logits"
-    if wanted == "logits":
-        return wanted
-    if not any(map(are_fractions, tried)):
+        return "sigmoids" if all(map(are_fractions, outputs)) else "logits"
+    if setting == "logits":
+        return setting
+    if not any(map(are_fractions, outputs)):
         raise TeacherError(
-            f"teacher.output is {wanted}, but the outputs of {source} reach from "
-            f"{tried[0].min():.4g} to {tried[0].max():.4g}, and probabilities are of 0…1; set "
+            f"teacher.output is {setting}, but the outputs of {source} reach from "
+            f"{outputs[0].min():.4g} to {outputs[0].max():.4g}, and probabilities are of 0…1; set "
             "`teacher.output: logits`, or auto"
         )
-    if wanted == "probabilities" and not is_single and not any(map(are_probabilities, tried)):
+    if setting == "probabilities" and not is_single and not any(map(are_probabilities, outputs)):
         raise TeacherError(
             f"teacher.output is probabilities, but the output rows of {source} do not add up "
             "to 1; set `teacher.output: sigmoids` if each is a probability by itself, which are "
             "then divided by their sum, or auto"
         )
-    return "sigmoids" if is_single else wanted
+    return "sigmoids" if is_single else setting
 
 
-def at_places(logits: np.ndarray, places: Sequence[int]) -> np.ndarray:
+def resize_logits(logits: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """Bring the logits of masks to another height and width, float32 [N, *places, classes].
 
-    Bilinear, and as means where there are fewer pixels; those of whole images have no `places`.
+    Bilinear, and as means where there are fewer pixels; those of whole images have no `size`.
     """
-    if logits.shape[1:-1] == tuple(places):
+    if logits.shape[1:-1] == tuple(size):
         return logits
     from kdtasks.core.backend import tf
 
-    resized: np.ndarray = tf.image.resize(logits, places, antialias=True).numpy()
+    resized: np.ndarray = tf.image.resize(logits, size, antialias=True).numpy()
     return resized
 
 
@@ -93,7 +93,7 @@ def class_logits(
 
     Args:
         outputs: float32 [N, …, outputs].
-        kind: as of `kind_of`.
+        kind: as of `output_kind`.
         columns: the output of each class; None is as they come.
     """
     if outputs.shape[-1] == 1:
@@ -103,3 +103,22 @@ def class_logits(
     if columns is None or list(columns) == list(range(logits.shape[-1])):
         return logits
     return np.ascontiguousarray(logits[..., list(columns)])
+
+
+def mean_logits(members: Sequence[np.ndarray]) -> np.ndarray:
+    """Return log of the mean of the members' probabilities, float32.
+
+    An ensemble is a mixture whose members weigh the same: p = 1/M · Σ softmax(z_m)
+    (Lakshminarayanan, Pritzel and Blundell, "Deep Ensembles", arXiv 1612.01474, section 2.4). Its
+    softmax is p again, so nothing is softened twice. The mean of the logits instead would let the
+    member with the largest logits, the surest one, decide. All is computed from logarithms, so
+    nothing underflows.
+
+    Args:
+        members: float [N, …, classes], the logits of each member.
+    """
+    from scipy.special import log_softmax  # takes half a second to import
+
+    logarithms = log_softmax(np.asarray(members, np.float32), axis=-1)
+    mean: np.ndarray = np.logaddexp.reduce(logarithms) - np.float32(np.log(len(members)))
+    return mean

@@ -14,12 +14,11 @@ from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
 from kdtasks.learn.teachers.answers import AnswerTable, open_answers
-from kdtasks.learn.teachers.apart import open_apart
-from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
-from kdtasks.learn.teachers.input_forms import InputForm
+from kdtasks.learn.teachers.isolated import open_isolated
 from kdtasks.learn.teachers.network import run_in_batches
-from kdtasks.learn.teachers.outputs import at_places, class_logits
+from kdtasks.learn.teachers.outputs import class_logits, mean_logits, resize_logits
+from kdtasks.learn.teachers.preprocessing import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,17 @@ class Teacher:
             them the hidden features [N, …] of each layer that it was opened with.
         parameters: number of weights; None where its file does not tell.
         macs: multiply-accumulates an image; None for imported teachers.
-        image_shape: of the images of its own; None where it sees those of the student.
-        looks: whether it looks at images; a file of answers looks at their names.
+        image_shape: of the images of its own; None where it takes those of the student.
+        uses_pixels: whether its answers depend on pixels; a file of answers goes by names.
     """
 
     run: Callable[[Any], list[np.ndarray]]
     parameters: int | None
     macs: int | None
     image_shape: tuple[int, ...] | None = field(default=None, kw_only=True)
-    looks: ClassVar[bool] = True
+    uses_pixels: ClassVar[bool] = True
 
-    def seen(self, folder: Path, part: str, images: np.ndarray) -> np.ndarray:
+    def inputs(self, folder: Path, part: str, images: np.ndarray) -> np.ndarray:
         """Give images as the teacher sees them, uint8 [N, height, width, channels].
 
         Args:
@@ -66,12 +65,12 @@ class Teacher:
         """Return the logits alone, float32 [N, …, classes]."""
         return self.run(images)[0]
 
-    def knows(self, names: Sequence[str]) -> bool:
+    def covers(self, names: Sequence[str]) -> bool:
         """Whether it can answer all images of these names; a network can answer any."""
         return True
 
-    def about(self, names: Sequence[str]) -> Self:
-        """Return the teacher, told which images it is going to be asked about.
+    def for_images(self, names: Sequence[str]) -> Self:
+        """Return the teacher, bound to the images that `predict` is going to be given views of.
 
         Args:
             names: of the images, as `PreparedDataset.names` and `unlabelled_names` give them.
@@ -81,8 +80,8 @@ class Teacher:
         """
         return self
 
-    def answers(self, images: Any, rows: Any) -> list[np.ndarray]:
-        """Answer views of the images that it was told of, as `run` does.
+    def predict(self, images: Any, rows: Any) -> list[np.ndarray]:
+        """Answer views of the images of `for_images`, as `run` does.
 
         Args:
             images: uint8 [N, height, width, channels].
@@ -97,24 +96,24 @@ class TableTeacher(Teacher):
 
     Attributes:
         table: its answers.
-        asked: those to the images that it was told of, float32 [N, classes].
+        selected: those to the images of `for_images`, float32 [N, classes].
     """
 
-    looks: ClassVar[bool] = False
+    uses_pixels: ClassVar[bool] = False
     table: AnswerTable
-    asked: np.ndarray | None = None
+    selected: np.ndarray | None = None
 
-    def knows(self, names: Sequence[str]) -> bool:
+    def covers(self, names: Sequence[str]) -> bool:
         """Whether the file has a row for each."""
-        return self.table.knows(names)
+        return self.table.covers(names)
 
-    def about(self, names: Sequence[str]) -> Self:
+    def for_images(self, names: Sequence[str]) -> Self:
         """Return the teacher with the answers to these images."""
-        return replace(self, asked=self.table.find(names))
+        return replace(self, selected=self.table.find(names))
 
-    def answers(self, images: Any, rows: Any) -> list[np.ndarray]:
+    def predict(self, images: Any, rows: Any) -> list[np.ndarray]:
         """Look up the answers; the images themselves are not looked at."""
-        return self.run(images) if self.asked is None else [self.asked[rows]]
+        return self.run(images) if self.selected is None else [self.selected[rows]]
 
 
 def _no_network(images: Any) -> NoReturn:
@@ -181,13 +180,13 @@ def _open_ensemble(members: Sequence[Path], batch_size: int, layers: Sequence[st
 def _open_imported(
     folder: Path, description: dict[str, Any], batch_size: int, layers: Sequence[str]
 ) -> Teacher:
-    network = open_apart(folder / description["file"], layers=layers)
-    form = InputForm.of(description["input"])
+    network = open_isolated(folder / description["file"], layers=layers)
+    preprocessing = Preprocessing.of(description["input"])
 
     def run(images: Any) -> list[np.ndarray]:
-        outputs, *features = run_in_batches(network, images, form, batch_size=batch_size)
+        outputs, *features = run_in_batches(network, images, preprocessing, batch_size=batch_size)
         logits = class_logits(outputs, description["output"], description["columns"])
-        return [at_places(logits, description.get("places", logits.shape[1:-1])), *features]
+        return [resize_logits(logits, description.get("mask_size", logits.shape[1:-1])), *features]
 
     shape = description.get("image_shape")
     return Teacher(

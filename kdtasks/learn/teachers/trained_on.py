@@ -54,7 +54,7 @@ class TrainedOn:
                 "to import the teacher without a look at its images"
             ) from None
 
-    def lacks(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    def is_unseen(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         """Tell which images it is known not to hold, bool [N]; of another form nothing is known."""
         if images.shape[1:] != self.image_shape:
             return np.zeros(len(images), bool)
@@ -110,9 +110,9 @@ def check_overlap(source: Path, dataset: PreparedDataset) -> None:
     found = []
     for split in _HELD_BACK:
         images = dataset.images(split)
-        seen = int((~trained_on.lacks(images)).sum())
-        if seen:
-            found.append(f"{seen:,} of {len(images):,} {split} images")
+        overlap = int((~trained_on.is_unseen(images)).sum())
+        if overlap:
+            found.append(f"{overlap:,} of {len(images):,} {split} images")
     if found:
         raise TeacherError(
             f"the teacher {source} was trained on {', '.join(found)} of this run, so figures of "

@@ -61,10 +61,10 @@ class TrainingSchedule:
         keeps_best: key of the metric by which the epoch is chosen, on validation, whose weights the
             model ends with; None keeps the last one's.
         class_names: what messages call the classes; () numbers them.
-        part_of: epochs of the training that this is a phase of, so that a short phase is not taken
-            for one that has broken down; 0 where it is none.
-        before: the records of the phases before, after which values of the objective, the order of
-            the images and their views go on; the learning rate begins anew.
+        total_epochs: epochs of the training that this is a phase of, so that a short phase is not
+            taken for one that has broken down; 0 where it is none.
+        earlier_history: the records of the phases before, after which values of the objective, the
+            order of the images and their views go on; the learning rate begins anew.
         on_epoch: is shown the records of all epochs so far after each, of two phases of the last
             one's; what it raises ends the training.
     """
@@ -77,8 +77,8 @@ class TrainingSchedule:
     precision: Precision = "float32"
     keeps_best: MetricKey | None = None
     class_names: tuple[str, ...] = ()
-    part_of: int = 0
-    before: History = ()
+    total_epochs: int = 0
+    earlier_history: History = ()
     on_epoch: Callable[[History], None] | None = None
 
     @property
@@ -87,7 +87,7 @@ class TrainingSchedule:
         return self.stop_epoch or self.epochs
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether training goes on to the last of all epochs."""
         return self.last_epoch == self.epochs
 
@@ -155,13 +155,14 @@ def train(
     predictor = ForwardPass(model)
     guard = CollapseGuard(
         patience=min(
-            patience(params.guard_epochs, steps=steps), max(schedule.last_epoch, schedule.part_of)
+            patience(params.guard_epochs, steps=steps),
+            max(schedule.last_epoch, schedule.total_epochs),
         ),
         steps=steps,
         epochs=schedule.last_epoch,
         labels=label_counts(validation[1], int(model.network.outputs[-1].shape[-1]), ignore_label),
         class_names=schedule.class_names,
-        of_pixels=np.ndim(validation[1]) > 1,
+        per_pixel=np.ndim(validation[1]) > 1,
         collapsed_epochs=state.collapsed_epochs,
     )
     reporter = EpochReporter(
@@ -171,25 +172,25 @@ def train(
     steps_per_block = min(max(fitting, 1), _STEPS_PER_BLOCK)
     history = list(state.history)
     for epoch in range(state.epoch + 1, schedule.last_epoch + 1):
-        place = len(schedule.before) + epoch  # among the epochs of all phases
-        _reset_random_layers(model, schedule.seed, place)
+        overall_epoch = len(schedule.earlier_history) + epoch  # among the epochs of all phases
+        _reset_random_layers(model, schedule.seed, overall_epoch)
         blocks = examples.blocks(
-            epoch=place,
-            order=order_of(examples, params.class_balance, seed=schedule.seed, epoch=place),
+            epoch=overall_epoch,
+            order=order_of(examples, params.class_balance, seed=schedule.seed, epoch=overall_epoch),
             batch_size=batch_size,
             steps_per_block=steps_per_block,
         )
         values = objective.epoch_values(
-            epoch=place,
-            epochs=schedule.part_of or schedule.epochs,
-            history=[*schedule.before, *history],
+            epoch=overall_epoch,
+            epochs=schedule.total_epochs or schedule.epochs,
+            history=[*schedule.earlier_history, *history],
         )
         inputs = {name: tf.constant(value, tf.float32) for name, value in values.items()}
         done, sums = 0, np.zeros(4)
         reporter.start_epoch(epoch)
         # Around all blocks: the thread that makes them asks the teacher in this precision too.
         with precision_scope(schedule.precision):
-            for block in _made_ahead(blocks):
+            for block in _prefetch(blocks):
                 sums += run_block(block, inputs).numpy()
                 done += len(block.images)
                 guard.check_loss(float(sums[0]), epoch=epoch)
@@ -226,7 +227,7 @@ def train(
     return history
 
 
-def _made_ahead(blocks: Iterator[Block]) -> Iterator[Block]:
+def _prefetch(blocks: Iterator[Block]) -> Iterator[Block]:
     """Make the next block (read it, draw its views, ask the teacher) while one trains."""
     with ThreadPoolExecutor(max_workers=1) as maker:
         coming = maker.submit(next, blocks, None)

@@ -69,7 +69,7 @@ class CollapseGuard:
         steps: of an epoch.
         epochs: of the run.
         class_names: of each class; () numbers them.
-        of_pixels: whether pixels are predicted.
+        per_pixel: whether pixels are predicted.
         collapsed_epochs: such epochs right before; a run that resumes from a checkpoint is stopped
             where one that never stopped would have been.
     """
@@ -80,7 +80,7 @@ class CollapseGuard:
     epochs: int
     class_names: Sequence[str] = ()
     collapsed_epochs: int = 0
-    of_pixels: bool = False
+    per_pixel: bool = False
 
     def check_loss(self, loss: float, *, epoch: int, name: str = "loss") -> None:
         """Raise TrainingError if the loss is not finite."""
@@ -99,16 +99,18 @@ class CollapseGuard:
             counts: int [classes], how often each was predicted on the validation split.
         """
         fraction = counts.max() / counts.sum()
-        collapsed = len(self.labels) > 1 and fraction >= (_NEARLY_ALL if self.of_pixels else 1)
+        collapsed = len(self.labels) > 1 and fraction >= (_NEARLY_ALL if self.per_pixel else 1)
         self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
         if self.collapsed_epochs >= self.patience:
-            first, answer = epoch - self.collapsed_epochs + 1, int(counts.argmax())
+            first, predicted = epoch - self.collapsed_epochs + 1, int(counts.argmax())
             what, rest, before = "every validation image", "", ""
             labels = dict(enumerate(self.labels))
-            if not self.of_pixels and is_uneven(labels) and labels[answer] == max(self.labels):
-                what += f", of which {plain(percent(labels[answer] / sum(self.labels)))} are of it"
+            if not self.per_pixel and is_uneven(labels) and labels[predicted] == max(self.labels):
+                what += (
+                    f", of which {plain(percent(labels[predicted] / sum(self.labels)))} are of it"
+                )
                 before = _FOR_RARE
-            if self.of_pixels:
+            if self.per_pixel:
                 what, rest = f"{fraction:.2%} of the validation pixels", _FOR_MASKS
             if (steps := self.collapsed_epochs * self.steps) < _STEPS:
                 rest += (
@@ -121,12 +123,12 @@ class CollapseGuard:
                     f"{self.collapsed_epochs}"
                 )
             raise TrainingError(
-                f"epochs {first} to {epoch} of {self.epochs} predicted {self._name(answer)} for "
+                f"epochs {first} to {epoch} of {self.epochs} predicted {self._name(predicted)} for "
                 f"{what}; {before}lower the learning rate, or use batch normalisation{rest}"
             )
 
-    def _name(self, answer: int) -> str:
-        return f"class {self.class_names[answer] if self.class_names else answer}"
+    def _name(self, predicted: int) -> str:
+        return f"class {self.class_names[predicted] if self.class_names else predicted}"
 
 
 def label_counts(labels: Any, classes: int, ignore_label: int | None) -> tuple[int, ...]:

@@ -12,26 +12,26 @@ from kdtasks.data.stacked_rows import read_rows
 from kdtasks.learn.training.examples import Block, Examples, block_of, rows_of_blocks
 from kdtasks.learn.training.views import (
     AugmentationParams,
+    apply_transforms,
     draw_transforms,
     labels_of,
     mix,
-    move,
 )
 
 # Steps in a block at most: the teacher's answers to a block are what Ctrl-C waits for.
 _STEPS_PER_BLOCK = 16
 
 # From uint8 [N, height, width, channels] to logits and hidden features, each float16 [N, …].
-Answer = Callable[[np.ndarray], tuple[np.ndarray, ...]]
+PredictTeacher = Callable[[np.ndarray], tuple[np.ndarray, ...]]
 
-# Gives images in the teacher's own size, as of `ViewsAlike.moved`.
-Seen = Callable[
+# Gives images in the teacher's own size, as of `ResizedViews.draw`.
+TeacherViews = Callable[
     [np.ndarray, np.ndarray, np.ndarray | None, Mapping[int, np.ndarray], str, tuple[int, ...]],
     np.ndarray,
 ]
 
 
-def no_answer(images: np.ndarray) -> tuple[np.ndarray, ...]:
+def no_logits(images: np.ndarray) -> tuple[np.ndarray, ...]:
     """Logits of no class, where nothing is distilled."""
     return (np.zeros((len(images), 0), np.float16),)
 
@@ -48,18 +48,19 @@ class OnlineExamples(Examples):
         labels: integers [N], or masks [N, height, width].
         augmentation: how views are drawn.
         seed: the student's; every seed sees views of its own.
-        answer: the teacher's.
+        predict_teacher: the teacher's.
         epoch_size: images an epoch, of which each is then shown more than once; None is all once.
         weights: float32 [N], how much each label counts; None where all do alike.
-        seen: gives the teacher the same views of its own images; None: it sees the student's.
+        teacher_views: gives the teacher the same views of its own images; None: it sees the
+            student's.
     """
 
     augmentation: AugmentationParams
     seed: int
-    answer: Answer = no_answer
+    predict_teacher: PredictTeacher = no_logits
     epoch_size: int | None = None
     weights: np.ndarray | None = None
-    seen: Seen | None = None
+    teacher_views: TeacherViews | None = None
 
     @property
     def num_examples(self) -> int:
@@ -71,19 +72,19 @@ class OnlineExamples(Examples):
         """The first example as it is; the teacher is asked once for its answers."""
         labels = labels_of(self.labels[:1], self.augmentation)
         first = np.asarray(self.images[:1])
-        if self.seen:
-            first = self.seen(np.arange(1), labels, None, {}, "", ())
-        logits, *features = (array[0] for array in self.answer(first))
+        if self.teacher_views:
+            first = self.teacher_views(np.arange(1), labels, None, {}, "", ())
+        logits, *features = (array[0] for array in self.predict_teacher(first))
         weights = () if self.weights is None else (self.weights[0],)
         return block_of(self.images[0], labels[0], logits, features, weights)
 
     def shown_labels(self, epoch: int) -> NDArray[np.integer]:
         """Give the labels of the images that an epoch shows."""
-        return np.asarray(self.labels)[self._shown(epoch, np.arange(self.num_examples))]
+        return np.asarray(self.labels)[self._rows_shown(epoch, np.arange(self.num_examples))]
 
-    def _shown(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _rows_shown(self, epoch: int, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Give the images that an epoch shows at some places of its images."""
-        return ((epoch - 1) * self.num_examples + places) % len(self.images)
+        return ((epoch - 1) * self.num_examples + positions) % len(self.images)
 
     def blocks(
         self, *, epoch: int, order: np.ndarray, batch_size: int, steps_per_block: int
@@ -96,20 +97,22 @@ class OnlineExamples(Examples):
         step = 0
         for rows in rows_of_blocks(order, batch_size, min(steps_per_block, _STEPS_PER_BLOCK)):
             flat = rows.ravel()
-            motion = None if transforms is None else transforms[flat]
-            chosen = self._shown(epoch, flat)
+            affine = None if transforms is None else transforms[flat]
+            chosen = self._rows_shown(epoch, flat)
             unmoved = labels_of(self.labels[chosen], self.augmentation)
-            images, labels = move(read_rows(self.images, chosen), unmoved, motion)
-            places = np.arange(rows.size).reshape(rows.shape)
-            steps = dict(enumerate(places, start=step))
+            images, labels = apply_transforms(read_rows(self.images, chosen), unmoved, affine)
+            positions = np.arange(rows.size).reshape(rows.shape)
+            steps = dict(enumerate(positions, start=step))
             mix(images, labels, steps, self.augmentation, "fresh views", numbers)
             step += len(rows)
-            asked = images
-            if self.seen:
-                asked = self.seen(chosen, unmoved, motion, steps, "fresh views", numbers)
+            teacher_images = images
+            if self.teacher_views:
+                teacher_images = self.teacher_views(
+                    chosen, unmoved, affine, steps, "fresh views", numbers
+                )
             images, labels, logits, *features = (
                 array.reshape(*rows.shape, *array.shape[1:])
-                for array in (images, labels, *self.answer(asked))
+                for array in (images, labels, *self.predict_teacher(teacher_images))
             )
             weights = () if self.weights is None else (self.weights[chosen].reshape(rows.shape),)
             yield block_of(images, labels, logits, features, weights)

@@ -41,7 +41,7 @@ def phases_of(
     norms = {name for name in trained if layers[name] == "BatchNormalization"}
     # Where no layer is new there is no head to begin with.
     head = count_of(phases.head, schedule.epochs) if layers.keys() - trained else 0
-    schedule = replace(schedule, part_of=schedule.epochs)
+    schedule = replace(schedule, total_epochs=schedule.epochs)
     rest = replace(
         schedule,
         epochs=schedule.epochs - head,

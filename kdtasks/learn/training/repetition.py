@@ -62,10 +62,10 @@ def in_cycles(drawn: Any, cycles: int, epoch_size: int) -> Any:
     One view alone, where nothing is augmented, is repeated, without a copy of it.
     """
     views, count = drawn.shape[:2]
-    places = np.resize(np.arange(views * count), (cycles, epoch_size))
+    indices = np.resize(np.arange(views * count), (cycles, epoch_size))
     if isinstance(drawn, StackedRows):
-        return drawn.take((places // count, places % count))
+        return drawn.take((indices // count, indices % count))
     flat = drawn.reshape(-1, *drawn.shape[2:])
-    if len(flat) < places.size:
-        return StackedRows((flat, places))
-    return flat[: places.size].reshape(*places.shape, *flat.shape[1:])
+    if len(flat) < indices.size:
+        return StackedRows((flat, indices))
+    return flat[: indices.size].reshape(*indices.shape, *flat.shape[1:])

@@ -12,16 +12,16 @@ from kdtasks.data.stacked_rows import read_rows
 from kdtasks.learn.augmentations import Size
 from kdtasks.learn.training.views import (
     AugmentationParams,
+    apply_transforms,
     batches_of_view,
     labels_of,
     mix,
-    move,
 )
 from kdtasks.learn.training.warp import rescaled
 
 
 @dataclass(frozen=True)
-class ViewsAlike:
+class ResizedViews:
     """Images in another size, moved and mixed as the student's are.
 
     All that is drawn is the same: parts of the image, angles, factors, and which images are mixed.
@@ -37,7 +37,7 @@ class ViewsAlike:
     size: Size
     augmentation: AugmentationParams
 
-    def moved(
+    def draw(
         self,
         rows: np.ndarray,
         labels: np.ndarray,
@@ -51,14 +51,14 @@ class ViewsAlike:
         Args:
             rows: integers.
             labels: of these rows, as they are before images are mixed; masks are not looked at.
-            transforms: of the student's images, as for `move`.
+            transforms: of the student's images, as for `apply_transforms`.
             batches, purpose, numbers: as for `mix`.
         """
         if transforms is not None:
             transforms = rescaled(transforms, self.size, self.images.shape[1:3])
         if np.ndim(labels) > 1:
             labels = np.zeros((len(rows), *self.images.shape[1:3]), labels.dtype)
-        moved, mixed = move(read_rows(self.images, rows), labels, transforms)
+        moved, mixed = apply_transforms(read_rows(self.images, rows), labels, transforms)
         mix(moved, mixed, batches, self._larger, purpose, numbers)
         return moved
 
@@ -89,8 +89,8 @@ def view_in_batches(
         rows, and the images of these rows.
     """
     labels, numbers = labels_of(labels, augmentation), (augmentation.seed, view)
-    alike = ViewsAlike(images, size, augmentation)
-    for rows, motion, batch in batches_of_view(
+    resized = ResizedViews(images, size, augmentation)
+    for rows, affine, batch in batches_of_view(
         (len(images), *size), view=view, augmentation=augmentation, shuffled=True
     ):
-        yield rows, alike.moved(rows, labels[rows], motion, batch, "views", numbers)
+        yield rows, resized.draw(rows, labels[rows], affine, batch, "views", numbers)

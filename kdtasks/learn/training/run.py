@@ -69,7 +69,7 @@ class TrainedNetwork:
     checkpoints: Sequence[Checkpoint]
     head_epochs: int = 0
 
-    def forget(self) -> None:
+    def remove_checkpoints(self) -> None:
         """Remove what an interrupted run would go on from."""
         for checkpoint in self.checkpoints:
             checkpoint.remove()
@@ -104,7 +104,7 @@ def run_training(
         num_classes=dataset.num_classes,
         exits=run.exits,
         heads=run.heads,
-        layers=run.network.read(run.files),
+        layers=run.network.read_layers(run.files),
     )
     _check_answers(model, dataset)
     print(
@@ -112,7 +112,7 @@ def run_training(
         f"{model.macs()[-1]:,} multiply-accumulates"
     )
     inputs = [*inputs, *run.network.files(run.files)]
-    trained = run.network.begin(model.network, run.files)
+    trained = run.network.load_weights(model.network, run.files)
     if trained:
         print(f"{name}: {len(trained)} layers begin with trained weights")
     if start:
@@ -134,7 +134,9 @@ def run_training(
             examples,
             validation=(dataset.images("validation"), dataset.labels("validation")),
             objective=objective,
-            schedule=replace(phase.schedule, class_names=dataset.class_names, before=before),
+            schedule=replace(
+                phase.schedule, class_names=dataset.class_names, earlier_history=before
+            ),
             checkpoint=checkpoint,
             # of images none is hidden behind a label of its own, of pixels they may be
             ignore_label=dataset.no_label if dataset.no_label >= 0 else None,
@@ -149,13 +151,18 @@ def run_training(
 
 def _check_answers(model: BuiltModel, dataset: PreparedDataset) -> None:
     """Refuse a network that answers for whole images where there are masks, or the other way."""
-    (*places, _), wanted = model.network.outputs[-1].shape[1:], dataset.labels("train").shape[1:]
-    if tuple(places) != tuple(wanted):
-        given, asked = ("×".join(map(str, shape)) or "one" for shape in (places, wanted))
+    (*output_size, _), expected = (
+        model.network.outputs[-1].shape[1:],
+        dataset.labels("train").shape[1:],
+    )
+    if tuple(output_size) != tuple(expected):
+        given, wanted_text = (
+            "×".join(map(str, shape)) or "one" for shape in (output_size, expected)
+        )
         raise ModelError(
             f"the network {model.network.name} gives {given} answers an image, the dataset has "
-            f"{asked}: classes want one, masks one for each pixel; give a network that ends so, or "
-            "name the layer to put a head on in `features`"
+            f"{wanted_text}: classes want one, masks one for each pixel; give a network that ends "
+            "so, or name the layer to put a head on in `features`"
         )
 
 
@@ -179,18 +186,18 @@ def write_trained(trained: TrainedNetwork, dataset: PreparedDataset, paths: Proj
         epochs=run.schedule.last_epoch,
         seed=run.schedule.seed,
         start=str(run.initial_weights) if run.initial_weights else None,
-        trend=trend_of(history) if run.schedule.is_whole else None,
+        trend=trend_of(history) if run.schedule.is_complete else None,
         kept_epoch=kept,
     ).write(paths.metrics(run.name))
-    trained.forget()
+    trained.remove_checkpoints()
 
 
 def exit_scores(
     model: MultiExitModel, images: Any, labels: Any, *, ignore_label: int | None = None
 ) -> ExitScores:
     """Return the scores of every exit on labelled images or pixels."""
-    tally = ExitConfusions(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
+    confusions = ExitConfusions(model.network.outputs[-1].shape[-1], ignore_label=ignore_label)
     predictor = ForwardPass(model)
     for part in predictor.parts(len(images)):
-        tally.add(predictor.classes(images[part]), labels[part])
-    return tally.scores()
+        confusions.add(predictor.classes(images[part]), labels[part])
+    return confusions.scores()

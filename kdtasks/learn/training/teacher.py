@@ -11,12 +11,12 @@ from kdtasks.data.prepared import PreparedDataset
 from kdtasks.data.teacher_images import teacher_images
 from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.saved import save_model
-from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, label_loss_of
+from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, make_label_loss
 from kdtasks.learn.teachers.answers import import_answers
-from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.imported import import_teacher
-from kdtasks.learn.teachers.labelling import images_at_once
+from kdtasks.learn.teachers.labelling import images_per_batch
+from kdtasks.learn.teachers.outputs import mean_logits
 from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.teachers.trained_on import TrainedOn
@@ -56,7 +56,7 @@ def make_teacher(
     weights = in_views(dataset.row_weights(), len(images))
     examples = TrainingExamples(images, labels, weights=weights)
     objective = LabelObjective(
-        label_loss_of(setup.train.loss, dataset, balance=setup.train.class_balance)
+        make_label_loss(setup.train.loss, dataset, balance=setup.train.class_balance)
     )
 
     def train(name: str, seed: int) -> TrainedNetwork:
@@ -100,22 +100,26 @@ def _import(
         is_own = settings.input.is_own
         own = teacher_images(paths.teacher_images, "validation") if is_own else None
         import_teacher(paths.teacher, settings, dataset, own)
-    teacher = open_teacher(paths.teacher).about(dataset.names("validation"))
-    seen = teacher.seen(paths.teacher_images, "validation", dataset.images("validation"))
-    tally, labels, chunk = _tally(dataset), dataset.labels("validation"), images_at_once(dataset)
-    for start in range(0, len(seen), chunk):
+    teacher = open_teacher(paths.teacher).for_images(dataset.names("validation"))
+    images = teacher.inputs(paths.teacher_images, "validation", dataset.images("validation"))
+    confusions, labels, chunk = (
+        _new_confusions(dataset),
+        dataset.labels("validation"),
+        images_per_batch(dataset),
+    )
+    for start in range(0, len(images), chunk):
         rows = slice(start, start + chunk)
-        logits, *_ = teacher.answers(seen[rows], rows)
-        tally.add([logits.argmax(axis=-1)], labels[rows])
-    reached = tally.scores()
+        logits, *_ = teacher.predict(images[rows], rows)
+        confusions.add([logits.argmax(axis=-1)], labels[rows])
+    scores = confusions.scores()
     labels_from = dataset.labels_from("validation")
     if labels_from:
         print("imported teacher: its own answers stand in the place of labels")
     else:
-        print(f"imported teacher: validation {_told(setup, dataset, reached)}")
+        print(f"imported teacher: validation {_metric_text(setup, dataset, scores)}")
     write_history(paths.plot(NAME), [])
     Training(
-        validation=TrainedScores(**reached.present(), labels_from=labels_from),
+        validation=TrainedScores(**scores.present(), labels_from=labels_from),
         parameters=teacher.parameters,
         macs=None,
         epochs=0,
@@ -131,19 +135,19 @@ def _write_ensemble(
 ) -> None:
     images, labels = dataset.images("validation"), dataset.labels("validation")
     passes = [ForwardPass(member.model) for member in members.values()]
-    tallies = [_tally(dataset) for _ in range(1 + len(passes))]
+    all_confusions = [_new_confusions(dataset) for _ in range(1 + len(passes))]
     losses, counts = [], []
     for part in passes[0].parts(len(images)):
         logits = [run.logits(images[part])[-1] for run in passes]
         logits.insert(0, mean_logits(logits))
-        for tally, some in zip(tallies, logits, strict=True):
-            tally.add([some.argmax(axis=-1)], labels[part])
+        for confusions, some in zip(all_confusions, logits, strict=True):
+            confusions.add([some.argmax(axis=-1)], labels[part])
         losses.append(float(LabelLossSum(dataset.ignore_label)(logits[0], labels[part])))
         counts.append(int(np.count_nonzero(counted(labels[part], dataset.ignore_label))))
-    reached, *each = (tally.scores() for tally in tallies)
+    scores, *each = (confusions.scores() for confusions in all_confusions)
     print(
-        f"ensemble of {len(members)}: validation {_told(setup, dataset, reached)}, its members "
-        + ", ".join(f"{scores.score(setup.metric):.2%}" for scores in each)
+        f"ensemble of {len(members)}: validation {_metric_text(setup, dataset, scores)}, its "
+        "members " + ", ".join(f"{scores.score(setup.metric):.2%}" for scores in each)
     )
     with atomic_folder(paths.teacher) as partial:
         for name, member in members.items():
@@ -154,12 +158,12 @@ def _write_ensemble(
     write_history(paths.plot(NAME), history)
     schedule = trained[0].run.schedule
     Training(
-        validation=TrainedScores(**reached.present(), loss=round(mean_loss(losses, counts), 6)),
+        validation=TrainedScores(**scores.present(), loss=round(mean_loss(losses, counts), 6)),
         parameters=sum(member.model.count_parameters() for member in trained),
         macs=(sum(member.model.macs()[-1] for member in trained),),
         epochs=schedule.last_epoch,
         seed=schedule.seed,
-        trend=trend_of(history) if schedule.is_whole else None,
+        trend=trend_of(history) if schedule.is_complete else None,
         members=tuple(
             Member(
                 accuracy=scores.accuracy[0],
@@ -170,14 +174,14 @@ def _write_ensemble(
         ),
     ).write(paths.metrics(NAME))
     for member in trained:
-        member.forget()
+        member.remove_checkpoints()
 
 
-def _tally(dataset: PreparedDataset) -> ExitConfusions:
+def _new_confusions(dataset: PreparedDataset) -> ExitConfusions:
     """Counts for every score on the validation split that a student's training has, too."""
     return ExitConfusions(dataset.num_classes, ignore_label=dataset.ignore_label)
 
 
-def _told(setup: TrainingSetup, dataset: PreparedDataset, scores: ExitScores) -> str:
+def _metric_text(setup: TrainingSetup, dataset: PreparedDataset, scores: ExitScores) -> str:
     metric = metric_of(task_of(dataset.task), setup.metric)
     return f"{metric.name} {scores.score(metric.key):.2%}"

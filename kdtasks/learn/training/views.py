@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from kdtasks.core.reproducibility import generator
 from kdtasks.core.settings import Count, Index, Section
 from kdtasks.data.stacked_rows import new_array, read_rows, rows_of, written_anywhere
-from kdtasks.learn.augmentations import Augmentation, Batch, Geometric, Motion, augmentations
+from kdtasks.learn.augmentations import Affine, Augmentation, Batch, Geometric, augmentations
 from kdtasks.learn.augmentations.mixing import Mixing, TwoLabels, two_labels
 from kdtasks.learn.augmentations.presets import preset_or_list
 from kdtasks.learn.training.warp import warp
@@ -51,7 +51,7 @@ class AugmentationParams(Section):
             raise ValueError(f"transforms lists one twice: {', '.join(names)}")
         return self
 
-    def chosen(self, kind: type[Kind]) -> list[Kind]:
+    def of_kind(self, kind: type[Kind]) -> list[Kind]:
         """Those of a kind, in the order in which they are applied."""
         found = [transform for transform in self.transforms if isinstance(transform, kind)]
         return sorted(found, key=lambda transform: transform.order)
@@ -89,8 +89,8 @@ def fill_view(
     """
     labels, shape = labels_of(labels, augmentation), images.shape[:3]
     with written_anywhere(drawn[0]), written_anywhere(drawn[1]):
-        for rows, motion, batch in batches_of_view(shape, view=view, augmentation=augmentation):
-            moved, moved_labels = move(read_rows(images, rows), labels[rows], motion)
+        for rows, affine, batch in batches_of_view(shape, view=view, augmentation=augmentation):
+            moved, moved_labels = apply_transforms(read_rows(images, rows), labels[rows], affine)
             mix(moved, moved_labels, batch, augmentation, "views", (augmentation.seed, view))
             drawn[0][rows], drawn[1][rows] = moved, moved_labels
 
@@ -113,40 +113,40 @@ def batches_of_view(
     order, transforms = np.arange(shape[0]), None
     if is_varied := view > 0 and bool(augmentation.transforms):
         transforms = draw_transforms(shape, generator("views", *numbers), augmentation)
-        if shuffled or augmentation.chosen(Batch):
+        if shuffled or augmentation.of_kind(Batch):
             order = generator("views in batches", *numbers).permutation(shape[0])
     for number, start in enumerate(range(0, shape[0], BATCH)):
         rows = order[start : start + BATCH]
-        motion = None if transforms is None else transforms[rows]
-        yield rows, motion, {number: np.arange(len(rows))} if is_varied else {}
+        affine = None if transforms is None else transforms[rows]
+        yield rows, affine, {number: np.arange(len(rows))} if is_varied else {}
 
 
 def labels_of(labels: Any, augmentation: AugmentationParams) -> Any:
     """Return integers [N] as `TwoLabels` [N] where images are mixed; all else as it comes."""
-    is_mixed = labels.ndim == 1 and augmentation.chosen(Mixing)
+    is_mixed = labels.ndim == 1 and augmentation.of_kind(Mixing)
     return two_labels(labels) if is_mixed and labels.dtype != TwoLabels else labels
 
 
 def draw_transforms(
     shape: tuple[int, int, int], rng: np.random.Generator, augmentation: AugmentationParams
 ) -> np.ndarray | None:
-    """Draw how each image moves, float32 [N, 8] for `move`; None where nothing moves.
+    """Draw how each image moves, float32 [N, 8] for `apply_transforms`; None where nothing moves.
 
     Args:
         shape: number of images, their height and width.
     """
-    chosen = augmentation.chosen(Geometric)
+    chosen = augmentation.of_kind(Geometric)
     if not chosen:
         return None
     names = [item.name for item in chosen]
     items = [kind.model_validate({}) for kind in augmentations if issubclass(kind, Geometric)]
     unchosen = [item for item in items if item.name not in names]
     count, height, width = shape
-    motion = Motion.still(count)
+    affine = Affine.identity(count)
     for item in sorted([*chosen, *unchosen], key=lambda item: item.order):
-        drawn = item.draw(rng, count, (height, width), motion)
-        motion = drawn if item in chosen else motion
-    return motion.transforms((height, width))
+        drawn = item.draw(rng, count, (height, width), affine)
+        affine = drawn if item in chosen else affine
+    return affine.transforms((height, width))
 
 
 def mix(
@@ -164,12 +164,14 @@ def mix(
         purpose, numbers: what the drawn numbers are a function of, besides.
     """
     for number, rows in batches.items():
-        for item in augmentation.chosen(Batch):
+        for item in augmentation.of_kind(Batch):
             rng = generator(f"{purpose} {item.name}", *numbers, number)
             images[rows], labels[rows] = item.mix(images[rows], labels[rows], rng)
 
 
-def move(images: Any, labels: Any, transforms: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+def apply_transforms(
+    images: Any, labels: Any, transforms: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Move each image by its transform; masks move with their images, classes stay.
 
     Args:

@@ -85,5 +85,5 @@ def _pixels(batch: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndar
     """Take pixels, uint8 [N, height · width, channels]."""
     count, height, width, channels = batch.shape
     first = np.arange(count, dtype=np.int32)[:, np.newaxis] * (height * width)
-    places = first + rows.astype(np.int32) * width + columns.astype(np.int32)
-    return batch.reshape(-1, channels).take(places, axis=0)
+    indices = first + rows.astype(np.int32) * width + columns.astype(np.int32)
+    return batch.reshape(-1, channels).take(indices, axis=0)

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdtasks.core.text import quantity
 from kdtasks.orchestrate.cluster.client import check_workers
 from kdtasks.orchestrate.cluster.messenger import Messenger
 from kdtasks.orchestrate.cluster.shipping import ship
-from kdtasks.orchestrate.cluster.worker import WorkRequest, WorkResult, run_point
-from kdtasks.orchestrate.project.git import bring_experiment
+from kdtasks.orchestrate.cluster.worker import Message, WorkRequest, WorkResult, run_point
+from kdtasks.orchestrate.project.git import fetch_experiment
 from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
 from kdtasks.orchestrate.sweep.engine import SweepEngine
@@ -100,15 +100,15 @@ class ClusterEngine(SweepEngine[PointResult]):
             job.point.params.seeds,
             job.point.params.metric.key,
         )
-        events = run_events(plan.place(name))
+        events = run_events(plan.project_folder(name))
         events.unlink(missing_ok=True)
 
-        def on_message(message: dict[str, Any]) -> None:
-            self._processors[name].add(message["processor"])
+        def on_message(message: Message) -> None:
+            self._processors[name].add(message.processor)
             events.parent.mkdir(parents=True, exist_ok=True)
             with events.open("a", encoding="utf-8") as file:
-                file.write(message["events"])
-            for line in message["lines"]:
+                file.write(message.events)
+            for line in message.lines:
                 on_line(line)
 
         work_result = self._messenger.send(run_point, request, on_message, is_cancelled)
@@ -123,11 +123,11 @@ class ClusterEngine(SweepEngine[PointResult]):
             return ""
         # of its own stages, wherever it began, and of those that it shares
         ran_on = set().union(*(self._processors[it] for it in self._needs(name)))
-        result = work_result.result._replace(processors=tuple(sorted(ran_on)))
+        result = work_result.result.model_copy(update={"processors": tuple(sorted(ran_on))})
         with self._one_fetch, TemporaryDirectory() as folder:
             bundle = Path(folder) / "bundle"
             bundle.write_bytes(work_result.experiment)
-            commit = bring_experiment(plan.project, bundle, plan.tree.head, experiment)
+            commit = fetch_experiment(plan.project, bundle, plan.tree.head, experiment)
             with open_repository(plan.project) as repo:
                 for digest, content in work_result.metrics.items():
                     if not repo.cache.local.exists(digest):

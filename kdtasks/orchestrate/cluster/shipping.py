@@ -24,7 +24,7 @@ from kdtasks.orchestrate.project.clone import project_in, write_config
 from kdtasks.orchestrate.project.git import SNAPSHOT, WorkingTree, bundle_snapshot, git
 from kdtasks.orchestrate.project.lockfile import overlaps
 from kdtasks.orchestrate.runner.graph import IsCancelled
-from kdtasks.orchestrate.runner.remote import patiently
+from kdtasks.orchestrate.runner.remote import retry_while_unreachable
 from kdtasks.orchestrate.sweep.pipeline import open_repository
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def unpack(
     """
     top = folder / _PROJECT
     cache = str(folder.parent / _CACHE)
-    place = project_in(top, tree)
-    copy = tree._replace(project=place, top=top)
+    project = project_in(top, tree)
+    copy = tree._replace(project=project, top=top)
     if top.is_dir():
         return copy, cache
     settings = {**shipped.settings, "cache": {"dir": cache}}
@@ -149,7 +149,7 @@ def _send(repo: "Repo", path: Path) -> str:
         raise SweepError(f"--cluster cannot use the DVC remote: {error}") from None
     fs = LocalFileSystem()
     staging, _, content = build(repo.cache.local, str(path), fs, "md5", ignore=repo.dvcignore)
-    patiently(partial(_transfer, staging, remote, content.hash_info))
+    retry_while_unreachable(partial(_transfer, staging, remote, content.hash_info))
     return str(content.hash_info.value)
 
 
@@ -160,12 +160,12 @@ def _receive(repo: "Repo", digest: str, path: Path, is_cancelled: IsCancelled) -
     def attempt() -> None:
         _transfer(remote, cache, content)
         found = load(cache, content)
-        wanted = [it.value for _, _, it in found] if isinstance(found, Tree) else [digest]
-        if not all(map(cache.exists, wanted)):
+        hashes = [it.value for _, _, it in found] if isinstance(found, Tree) else [digest]
+        if not all(map(cache.exists, hashes)):
             raise OSError(f"not all of {path.name} came")
         checkout(str(path), LocalFileSystem(), found, cache, force=True, quiet=True)
 
-    patiently(attempt, is_cancelled)
+    retry_while_unreachable(attempt, is_cancelled)
 
 
 def _transfer(source: "HashFileDB", target: "HashFileDB", content: HashInfo) -> None:

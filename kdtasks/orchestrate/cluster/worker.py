@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -58,6 +58,15 @@ class WorkRequest(NamedTuple):
     topic: str = ""  # of its messages
 
 
+class Message(NamedTuple):
+    """What a worker tells of a request while it runs."""
+
+    name: str  # of the node
+    processor: str  # kind of it
+    lines: Sequence[str]  # that were printed
+    events: str  # lines of the file of events
+
+
 class WorkResult(NamedTuple):
     """What a worker hands in; outputs are in the DVC remote by then."""
 
@@ -100,7 +109,7 @@ def run_stage(request: WorkRequest) -> WorkResult:
             let_another_in()
             return is_cancelled()
 
-        return _run(request, worker, lambda place: events_path(place / EVENTS, name), 1, is_stopped)
+        return _run(request, worker, lambda clone: events_path(clone / EVENTS, name), 1, is_stopped)
 
 
 def _run(
@@ -115,21 +124,21 @@ def _run(
     folder = Path(worker.local_directory) / "kdtasks" / request.state[:16]
     with _one_unpacks:
         tree, cache = unpack(request.shipment, request.tree, folder, is_cancelled)
-    clone = folder / "clones" / request.clone
-    place = make_clone(
-        tree, clone, params_text=request.params_text, cache=cache, mark=request.state
+    clone_folder = folder / "clones" / request.clone
+    clone = make_clone(
+        tree, clone_folder, params_text=request.params_text, cache=cache, mark=request.state
     )
     if request.lock_text:
-        ProjectPaths(place).lock.write_text(request.lock_text, encoding="utf-8")
-        postpone_check(place)  # of all that other stages wrote, for one that reads some of it
-    messages = _Messages(worker, request, facts.processor, events(place))
+        ProjectPaths(clone).lock.write_text(request.lock_text, encoding="utf-8")
+        postpone_check(clone)  # of all that other stages wrote, for one that reads some of it
+    messages = _Messages(worker, request, facts.processor, events(clone))
     words = (*request.stages, "--workers", str(at_once), "--pull", "--push")
     with closing(Guardian()) as guardian:
         try:
             if not run_in_clone(
-                place,
+                clone,
                 words,
-                messages.tell,
+                messages.send_line,
                 is_cancelled,
                 guardian,
                 start=_commands.of(tree.project).words,
@@ -140,16 +149,16 @@ def _run(
             messages.send()
     work_result = WorkResult(b"", None, {})
     if name := request.experiment:
-        result = PointResult.of(place, request.seeds, request.metric)
-        save_experiment(place, tree.head, name)
-        bundle = bundle_experiment(place, tree.head, name)
-        work_result = WorkResult(bundle, result, _metrics(place))
-    remove_clone(clone)
+        result = PointResult.of(clone, request.seeds, request.metric)
+        save_experiment(clone, tree.head, name)
+        bundle = bundle_experiment(clone, tree.head, name)
+        work_result = WorkResult(bundle, result, _metrics(clone))
+    remove_clone(clone_folder)
     return work_result
 
 
-def _metrics(place: Path) -> dict[str, bytes]:
-    with open_repository(place) as repo:
+def _metrics(clone: Path) -> dict[str, bytes]:
+    with open_repository(clone) as repo:
         hashes = [out.hash_info for out in repo.index.outs if out.metric and out.use_cache]
         paths = {
             it.value: Path(repo.cache.local.oid_to_path(it.value))
@@ -177,14 +186,14 @@ class _Messages:
     def __init__(
         self, worker: "Worker", request: WorkRequest, processor: str, events: Path
     ) -> None:
-        self._worker, self._topic, self._events = worker, request.topic, events
-        self._about = {"name": request.name, "processor": processor}
+        self._worker, self._request, self._events = worker, request, events
+        self._processor = processor
         self._lines = [f"{ARRIVAL}{worker.address}, {processor}"]
         self._offset = 0
         events.unlink(missing_ok=True)  # of a killed run
         self.send()
 
-    def tell(self, line: str) -> None:
+    def send_line(self, line: str) -> None:
         """Send a line soon."""
         self._lines.append(line)
         if time.monotonic() - self._sent > BETWEEN_MESSAGES_SECONDS:
@@ -195,6 +204,7 @@ class _Messages:
         self._sent = time.monotonic()
         text = self._events.read_text(encoding="utf-8") if self._events.is_file() else ""
         end = text.rfind("\n") + 1
-        message = {**self._about, "lines": self._lines, "events": text[self._offset : end]}
-        self._worker.log_event(self._topic, message)
+        name, news = self._request.name, text[self._offset : end]
+        message = Message(name, self._processor, self._lines, news)
+        self._worker.log_event(self._request.topic, message._asdict())
         self._offset, self._lines = end, []

@@ -26,7 +26,7 @@ _NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images(Proposal):
+class InspectedImages(Proposal):
     """A dataset as it lies there.
 
     Attributes:
@@ -66,18 +66,18 @@ class Images(Proposal):
         more = ["…"] * (len(self.class_names) > _NAMED)
         names = ", ".join([*self.class_names[:_NAMED], *more])
         classes = f"{len(self.class_names)} classes ({names})"
-        told = f"{classes}, {quantity(len(self.items), what)}, {pixels}"
-        return f"{told}, each with a mask" if self.is_segmentation else told
+        text = f"{classes}, {quantity(len(self.items), what)}, {pixels}"
+        return f"{text}, each with a mask" if self.is_segmentation else text
 
 
-def inspect_images(images: Path, masks: Path | None, task: str | None) -> Images:
+def inspect_images(images: Path, masks: Path | None, task: str | None) -> InspectedImages:
     """Look at a folder of images, or at a table of them; arguments as of `find_source`.
 
     Raises:
         DatasetError: there is nothing to learn from, and why.
     """
     proposal = find_source(images, masks, task)
-    source, folder = proposal.in_place()
+    source, folder = proposal.with_links_resolved()
     notes = [*source.layout_found(folder), *proposal.notes]
     found = list(source.items(folder))
     items = [one for one in found if isinstance(one, Item)]
@@ -90,7 +90,7 @@ def inspect_images(images: Path, masks: Path | None, task: str | None) -> Images
         raise DatasetError(f"{images} holds no image that can be read; export them as JPEG or PNG")
     items = [item for item in items if item.name not in {problem.path for problem in broken}]
     _refuse_few(items, names, images)
-    return Images(
+    return InspectedImages(
         **vars(proposal) | {"notes": notes},
         items=items,
         class_names=names,
@@ -100,7 +100,7 @@ def inspect_images(images: Path, masks: Path | None, task: str | None) -> Images
     )
 
 
-def write_links(folder: Path, images: Images) -> Path:
+def write_links(folder: Path, images: InspectedImages) -> Path:
     """Put links into a folder where images and masks lie apart; give the folder to read from."""
     if not images.links:
         return images.path

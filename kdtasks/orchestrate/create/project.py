@@ -8,7 +8,6 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
@@ -18,20 +17,20 @@ from kdtasks.core.stderr import held_stderr
 from kdtasks.core.text import quantity
 from kdtasks.data.folders import files_below
 from kdtasks.learn.teachers.class_order import read_names
-from kdtasks.orchestrate.create.images import Images, inspect_images, write_links
+from kdtasks.orchestrate.create.images import InspectedImages, inspect_images, write_links
 from kdtasks.orchestrate.create.settings import channels_of, choose, image_size_of, name_of
 from kdtasks.orchestrate.create.teacher import InspectedTeacher, inspect_teacher
-from kdtasks.orchestrate.project.git import git, git_if_any
+from kdtasks.orchestrate.project.git import git, try_git
 from kdtasks.orchestrate.project.links import list_links
 from kdtasks.orchestrate.project.template import make_watched, write_project
 from kdtasks.params import Params, parse_params
-from kdtasks.params.write import render_params, render_recipe
+from kdtasks.params.write import Overlay, render_params, render_recipe
 
 _RAW = Path("data") / "raw"
 
 
 @dataclass(frozen=True)
-class Given:
+class ProjectInputs:
     """What a project is begun with.
 
     Attributes:
@@ -51,7 +50,7 @@ class Given:
     unlabelled: Path | None = None
 
 
-def begin(target: Path, given: Given) -> Iterator[str]:
+def begin(target: Path, given: ProjectInputs) -> Iterator[str]:
     """Write a project into a folder that is empty or not there yet; all of it or nothing.
 
     Yields:
@@ -77,25 +76,25 @@ def begin(target: Path, given: Given) -> Iterator[str]:
     if images.unlabelled and not given.unlabelled:
         given = replace(given, unlabelled=images.unlabelled)
     yield from _found(images, given)
-    teacher = _asked(given, images)
+    teacher = _inspect_teacher(given, images)
     yield teacher.sentence if teacher else "no teacher was given: a larger network is trained"
     name = name_of(target.name)
     content = choose(name, images, teacher)
-    place = _Place(target)
-    content["data"]["path"] = _RAW.as_posix() if images.links else place.of(images.path)
+    paths = _OutsidePaths(target)
+    content["data"]["path"] = _RAW.as_posix() if images.links else paths.of(images.path)
     if given.unlabelled:
-        content["data"]["unlabelled"] = place.of(given.unlabelled)
+        content["data"]["unlabelled"] = paths.of(given.unlabelled)
     if given.teacher:
-        content["teacher"]["path"] = place.of(given.teacher)
+        content["teacher"]["path"] = paths.of(given.teacher)
     params = parse_params(content, source="what was chosen")
-    with _appearing(target) as partial:
+    with _atomic_project(target) as partial:
         _write(partial, name, images, content, params)
-        committed = _under_git(partial, target)
+        committed = _commit(partial, target)
     yield _chosen(params, content)
     yield committed
 
 
-def _asked(given: Given, images: Images) -> InspectedTeacher | None:
+def _inspect_teacher(given: ProjectInputs, images: InspectedImages) -> InspectedTeacher | None:
     if given.teacher is None:
         return None
     classes = None
@@ -114,7 +113,7 @@ def _asked(given: Given, images: Images) -> InspectedTeacher | None:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _OutsidePaths:
     """How a project names what lies outside of it."""
 
     project: Path
@@ -131,7 +130,7 @@ def _holds(folder: Path, target: Path) -> bool:
 
 
 @contextmanager
-def _appearing(target: Path) -> Iterator[Path]:
+def _atomic_project(target: Path) -> Iterator[Path]:
     """Yield a folder beside `target` that becomes it; on any error nothing is left."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(mkdtemp(prefix=f".{target.name}.partial", dir=target.parent))
@@ -148,7 +147,7 @@ def _appearing(target: Path) -> Iterator[Path]:
 
 
 def _write(
-    project: Path, name: str, images: Images, content: dict[str, Any], params: Params
+    project: Path, name: str, images: InspectedImages, content: Overlay, params: Params
 ) -> None:
     make_watched(project)
     if images.links:
@@ -160,25 +159,25 @@ def _write(
     list_links(project, params.data)
 
 
-def _under_git(project: Path, target: Path) -> str:
+def _commit(project: Path, target: Path) -> str:
     """Commit all there is, in a repository of its own; in somebody's repository, leave it to them.
 
     DVC's own folder is among the files of every project.
     """
-    if git_if_any(target.parent, "rev-parse", "--git-dir") is not None:
+    if try_git(target.parent, "rev-parse", "--git-dir") is not None:
         return "it lies in a git repository: commit it when you like"
     git(project, "init", "--quiet")
     git(project, "add", "--all")
     words = ["commit", "--quiet", "--message", "Project begun with kdtasks init"]
     who = []
     for key, default in (("user.name", "kdtasks"), ("user.email", "kdtasks@localhost")):
-        if git_if_any(project, "config", "--get", key) is None:
+        if try_git(project, "config", "--get", key) is None:
             who += ["-c", f"{key}={default}"]
     git(project, *who, "-c", "commit.gpgsign=false", *words)
     return "git and DVC are set up, and all files are committed"
 
 
-def _found(images: Images, given: Given) -> Iterator[str]:
+def _found(images: InspectedImages, given: ProjectInputs) -> Iterator[str]:
     yield images.sentence()
     yield from images.notes
     if images.is_uneven:
@@ -197,11 +196,11 @@ def _found(images: Images, given: Given) -> Iterator[str]:
         yield f"{quantity(count, 'file')} without labels, which the teacher will answer"
 
 
-def _chosen(params: Params, content: dict[str, Any]) -> str:
+def _chosen(params: Params, content: Overlay) -> str:
     student, data, epochs = params.student.model, params.data, params.distill.epochs
     size = data.image_size or [content["data"]["source"]["patch_size"]] * 2
-    seen = f"{size[0]}×{size[1]}×{data.channels}"
+    image_form = f"{size[0]}×{size[1]}×{data.channels}"
     return (
-        f"the student: {student.name}, {seen}, {epochs} epochs, {len(params.seeds)} seeds; "
+        f"the student: {student.name}, {image_form}, {epochs} epochs, {len(params.seeds)} seeds; "
         "change it in params.yaml"
     )

@@ -7,8 +7,9 @@ import math
 import re
 from typing import Any
 
-from kdtasks.orchestrate.create.images import Images
+from kdtasks.orchestrate.create.images import InspectedImages
 from kdtasks.orchestrate.create.teacher import InspectedTeacher
+from kdtasks.params.write import Overlay
 
 # Height and width of a student's images: the largest that most images reach, and that a small
 # dataset is trained on in reasonable time. Smaller images stay as they are where all are alike.
@@ -25,7 +26,7 @@ def name_of(text: str) -> str:
     return name[:_NAME] or "student"
 
 
-def image_size_of(images: Images) -> tuple[int, int]:
+def image_size_of(images: InspectedImages) -> tuple[int, int]:
     """Choose the height and width of a student's images; of masks, of their patches."""
     if images.is_segmentation:
         side = max((each for each in _PATCHES if each <= images.side), default=16)
@@ -38,12 +39,12 @@ def image_size_of(images: Images) -> tuple[int, int]:
     return side, side
 
 
-def channels_of(images: Images) -> int:
+def channels_of(images: InspectedImages) -> int:
     """Choose the channels of a student's images."""
     return 1 if images.is_grey else 3
 
 
-def choose(name: str, images: Images, teacher: InspectedTeacher | None) -> dict[str, Any]:
+def choose(name: str, images: InspectedImages, teacher: InspectedTeacher | None) -> Overlay:
     """Give what differs from the defaults, as a recipe says it; paths are yet to come.
 
     Args:
@@ -57,7 +58,7 @@ def choose(name: str, images: Images, teacher: InspectedTeacher | None) -> dict[
     source = images.source.model_dump(mode="json", exclude_defaults=True) | {
         "name": images.source.name
     }
-    data: dict[str, Any] = {"source": source, "channels": channels, "split": _split(images)}
+    data: Overlay = {"source": source, "channels": channels, "split": _split(images)}
     if images.bad:
         data["on_bad"] = "skip"
     if images.is_segmentation:
@@ -67,7 +68,7 @@ def choose(name: str, images: Images, teacher: InspectedTeacher | None) -> dict[
     else:
         data["image_size"] = list(size)
     student, exits = _student(images, min(size))
-    content: dict[str, Any] = {
+    content: Overlay = {
         "recipe": name,
         "seeds": [0, 1, 2],
         "data": data,
@@ -95,7 +96,7 @@ def choose(name: str, images: Images, teacher: InspectedTeacher | None) -> dict[
     return content
 
 
-def _split(images: Images) -> dict[str, float]:
+def _split(images: InspectedImages) -> dict[str, float]:
     """Few images need many to be judged by; of many, a small fraction is enough."""
     count = len(images.items)
     if count < 1_000:
@@ -105,13 +106,13 @@ def _split(images: Images) -> dict[str, float]:
     return {"train": 0.8, "validation": 0.05, "calibration": 0.05, "test": 0.1}
 
 
-def _epochs(images: Images, fraction: float) -> int:
+def _epochs(images: InspectedImages, fraction: float) -> int:
     least, most = _EPOCHS
     steps = math.ceil(len(images.items) * fraction / _BATCH)
     return min(max(round(_STEPS / steps), least), most)
 
 
-def _transforms(images: Images, side: int) -> str | list[Any]:
+def _transforms(images: InspectedImages, side: int) -> str | list[Any]:
     """Photos may be mirrored; grey and small images may be of digits or signs."""
     if images.is_segmentation:
         return [
@@ -123,7 +124,7 @@ def _transforms(images: Images, side: int) -> str | list[Any]:
     return "light" if images.is_grey or side < _SIDES[0] else "photo"
 
 
-def _student(images: Images, side: int) -> tuple[dict[str, Any], list[str]]:
+def _student(images: InspectedImages, side: int) -> tuple[Overlay, list[str]]:
     """A U-Net for masks, a chain of convolutions for small images, or inverted residuals."""
     if images.is_segmentation:
         return {"name": "unet", "filters": [4, 8, 16, 32, 64][: _depths(side)]}, []
@@ -136,11 +137,11 @@ def _student(images: Images, side: int) -> tuple[dict[str, Any], list[str]]:
 
 
 def _teacher(
-    images: Images, teacher: InspectedTeacher | None, size: tuple[int, int], channels: int
-) -> dict[str, Any]:
+    images: InspectedImages, teacher: InspectedTeacher | None, size: tuple[int, int], channels: int
+) -> Overlay:
     if teacher is None:
         filters = [32, 64, 128, 256]
-        model: dict[str, Any]
+        model: Overlay
         if images.is_segmentation:
             model = {"name": "unet", "filters": [16, *filters][: _depths(size[0])]}
             return {"source": "train", "model": model, "epochs": 40, "learning_rate": 0.002}
@@ -150,14 +151,14 @@ def _teacher(
             "model": model | {"convolutions": 2, "dropout": 0.2},
             "epochs": 40,
         }
-    content, seen = dict(teacher.settings), dict(teacher.settings.get("input", {}))
+    content, image_form = dict(teacher.settings), dict(teacher.settings.get("input", {}))
     if not images.is_segmentation:
         if teacher.size and teacher.size != size:
-            seen["size"] = list(teacher.size)
+            image_form["size"] = list(teacher.size)
         if teacher.channels != channels:
-            seen["channels"] = teacher.channels
-    if seen:
-        content["input"] = seen
+            image_form["channels"] = teacher.channels
+    if image_form:
+        content["input"] = image_form
     return content
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,13 +15,15 @@ from kdtasks.data.prepared import SPLITS, PreparedDataset, open_prepared
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
 from kdtasks.learn.teachers.class_order import PermutedError
-from kdtasks.learn.teachers.fit import Fit, fit_network
 from kdtasks.learn.teachers.formats import OpenedNetwork
 from kdtasks.learn.teachers.imported import check_outputs
+from kdtasks.learn.teachers.interface import TeacherInterface, detect_interface
+from kdtasks.learn.teachers.isolated import open_isolated
 from kdtasks.learn.teachers.judge import Judge
-from kdtasks.learn.teachers.network import format_of, network_in, open_network
+from kdtasks.learn.teachers.network import format_of, network_in
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
-from kdtasks.orchestrate.create.images import Images, write_links
+from kdtasks.orchestrate.create.images import InspectedImages, write_links
+from kdtasks.params.write import Overlay
 
 # Images that a teacher is asked about: more tell its scaling and order apart, and take longer.
 _ASKED, _ASKED_WHOLE, _EACH = 200, 12, 4
@@ -47,13 +49,13 @@ class InspectedTeacher(NamedTuple):
 
     size: tuple[int, int] | None
     channels: int
-    settings: dict[str, Any]
+    settings: Overlay
     sentence: str
 
 
 def inspect_teacher(
     path: Path,
-    images: Images,
+    images: InspectedImages,
     *,
     size: tuple[int, int],
     channels: int,
@@ -71,12 +73,12 @@ def inspect_teacher(
         DatasetError: the images cannot be read.
     """
     source = network_in(path)
-    network = open_network(source)
+    network = open_isolated(source)
     shape = network.input_shape
     if len(shape) != 3 or shape[2] not in (1, 3, None):
-        wanted = "×".join("any" if each is None else str(each) for each in shape)
+        taken = "×".join("any" if each is None else str(each) for each in shape)
         raise TeacherError(
-            f"{path} takes inputs of {wanted}, and a teacher takes images: height×width×channels, "
+            f"{path} takes inputs of {taken}, and a teacher takes images: height×width×channels, "
             "with 1 or 3 channels in the last place; export it again so"
         )
     own = (shape[0] or size[0], shape[1] or size[1])
@@ -93,28 +95,28 @@ def inspect_teacher(
         params = params.model_copy(update={"input": known})
     with _sample(images, own, channels) as dataset:
         check_outputs(source, network.output_shape, own, dataset)
-        fit, judge, order = _fit(source, network, params, dataset)
-    reached = fit.figures[fit.form][1]
-    if not judge.beats_guessing(reached):
+        interface, judge, order = _fit(source, network, params, dataset)
+    accuracy = interface.metrics[interface.preprocessing][1]
+    if not judge.beats_majority(accuracy):
         raise TeacherError(
-            f"{path} gets {percent(reached)} of {len(judge.rows)} images right, and always "
-            f"answering the commonest class {percent(judge.guess())}, however pixels are scaled "
-            "and classes ordered; check that it knows these classes, and that its weights are the "
-            "trained ones"
+            f"{path} gets {percent(accuracy)} of {len(judge.rows)} images right, and always "
+            f"answering the commonest class {percent(judge.majority_accuracy())}, however pixels "
+            "are scaled and classes ordered; check that it knows these classes, and that its "
+            "weights are the trained ones"
         )
     fixed = (shape[0], shape[1]) if shape[0] and shape[1] else None
-    told = f"{own[0]}×{own[1]}" if fixed else "images of any size"
-    scale = _IN_WORDS.get(str(fit.form.scaling), "a scale of its own")
-    right = f"gets {percent(reached)} of {len(judge.rows)} of them right"
+    takes = f"{own[0]}×{own[1]}" if fixed else "images of any size"
+    scale = _IN_WORDS.get(str(interface.preprocessing.scaling), "a scale of its own")
+    right = f"gets {percent(accuracy)} of {len(judge.rows)} of them right"
     if images.is_segmentation:
-        right = f"gets {percent(reached)} of the pixels of {len(judge.rows)} patches right"
-    settings: dict[str, Any] = {"source": "import", "classes": order or classes}
-    sentence = f"the teacher wants {told} in {scale} and {right}"
-    if fit.rivals:
-        other = _IN_WORDS.get(str(fit.rivals[0].scaling), "another scale")
-        sentence += f" (or in {other}: these images cannot tell, so set teacher.input.scaling)"
+        right = f"gets {percent(accuracy)} of the pixels of {len(judge.rows)} patches right"
+    settings: Overlay = {"source": "import", "classes": order or classes}
+    sentence = f"the teacher takes {takes} in {scale} and {right}"
+    if interface.rivals:
+        other = _IN_WORDS.get(str(interface.rivals[0].scaling), "another scale")
+        sentence += f" (or in {other}: these images do not decide, so set teacher.input.scaling)"
     else:
-        settings["input"] = fit.form.content
+        settings["input"] = interface.preprocessing.content
     if order:
         sentence += f"; its outputs seem to be in the order {', '.join(order)}"
     return InspectedTeacher(fixed, channels, settings, sentence)
@@ -122,23 +124,25 @@ def inspect_teacher(
 
 def _fit(
     source: Path, network: OpenedNetwork, params: TeacherParams, dataset: PreparedDataset
-) -> tuple[Fit, Judge, list[str] | None]:
+) -> tuple[TeacherInterface, Judge, list[str] | None]:
     """Find out how to ask it; and the order of its classes, where that is not the dataset's."""
     images, classes = dataset.images("validation"), None
     try:
-        fit, judge = fit_network(source, network, images, params, dataset)
+        interface, judge = detect_interface(source, network, images, params, dataset)
     except PermutedError as error:
         if error.names is None:
             raise
         classes = error.names
         named = params.model_copy(update={"classes": tuple(classes)})
-        fit, judge = fit_network(source, network, images, named, dataset)
+        interface, judge = detect_interface(source, network, images, named, dataset)
     assert judge is not None  # every image here has a label
-    return fit, judge, classes
+    return interface, judge, classes
 
 
 @contextmanager
-def _sample(images: Images, size: tuple[int, int], channels: int) -> Iterator[PreparedDataset]:
+def _sample(
+    images: InspectedImages, size: tuple[int, int], channels: int
+) -> Iterator[PreparedDataset]:
     """Prepare some of the images, at a teacher's size, as if all were of the validation split."""
     source, content = images.source, {"image_size": size}
     most = max(_ASKED, _EACH * len(images.class_names))

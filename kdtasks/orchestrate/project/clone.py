@@ -40,7 +40,7 @@ def make_scratch_clone(project: Path, base: Path, lock: Lock) -> Path:
             _copy(project / name, clone / name)
     for name in sorted(sources(lock)):  # folders before the links in them
         if not Path(name).is_absolute():  # else the same file in both
-            _bring_source(name, project, clone)
+            _copy_source(name, project, clone)
     git(clone, "init", "--quiet")
     # the cache is set even to its default place, or a setting of the user would move it
     settings = {"core": ALONE, "cache": {"dir": "cache", "type": "copy"}}
@@ -61,7 +61,7 @@ def replace_outputs(project: Path, clone: Path, paths: list[str]) -> None:
         _copy(project / name, target)
 
 
-def _bring_source(name: str, project: Path, clone: Path) -> None:
+def _copy_source(name: str, project: Path, clone: Path) -> None:
     source, target = project / name, clone / name
     if not source.exists():
         raise ProjectError(f"input {name} is in dvc.lock, but not in {project}; bring it back")
@@ -115,9 +115,9 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
 
     Returns: the project's folder in the clone.
     """
-    place = project_in(folder, tree)
+    clone = project_in(folder, tree)
     if clone_mark(folder, tree) == mark:
-        return place
+        return clone
     remove_clone(folder)
     partial = folder.with_name(f".{folder.name}.partial")
     remove_clone(partial)
@@ -133,7 +133,7 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
     for name in tree.sources:
         _link(tree.project / name, inside / name)
     for name in tree.outside:
-        _link_outside(tree.project / name, place / name)
+        _link_outside(tree.project / name, clone / name)
     for name in tree.reads:
         if name not in tree.outside and (tree.project / name).is_symlink():
             _relink(tree.project / name, inside / name)
@@ -143,7 +143,7 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
     settings = {
         "cache": {"dir": cache},
         # the site's cache goes when the clone goes
-        "core": {**ALONE, "site_cache_dir": str(place / ".dvc" / "tmp" / "site")},
+        "core": {**ALONE, "site_cache_dir": str(clone / ".dvc" / "tmp" / "site")},
         "exp": {"auto_push": "false"},  # the clone's remote is the project itself
     }
     local = Path(".dvc") / "config.local"
@@ -151,7 +151,7 @@ def make_clone(tree: WorkingTree, folder: Path, *, params_text: str, cache: str,
     (inside / MARK).parent.mkdir(exist_ok=True)
     (inside / MARK).write_text(mark, encoding="utf-8")
     partial.rename(folder)
-    return place
+    return clone
 
 
 def project_in(folder: Path, tree: WorkingTree) -> Path:

@@ -34,7 +34,7 @@ def git(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -
         ended = run_captured(folder, "git", *words, timeout_seconds=None, **(variables or {}))
     except FileNotFoundError:
         raise ProjectError(
-            "git is not installed; it knows the project's files and keeps its experiments"
+            "git is not installed; install it, since it keeps a project's files and experiments"
         ) from None
     if ended.returncode != 0:
         reason = " ".join(ended.stderr.split())
@@ -42,7 +42,7 @@ def git(folder: Path, *words: str, variables: Mapping[str, str] | None = None) -
     return ended.stdout
 
 
-def git_if_any(folder: Path, *words: str) -> str | None:
+def try_git(folder: Path, *words: str) -> str | None:
     """What git prints, without white space around it; None where it is missing or refuses."""
     try:
         return git(folder, *words).strip()
@@ -100,12 +100,12 @@ def last_commit(project: Path) -> str:
     Raises:
         ProjectError: there is no git repository, or no commit in it.
     """
-    if git_if_any(project, "rev-parse", "--git-dir") is None:
+    if try_git(project, "rev-parse", "--git-dir") is None:
         raise ProjectError(
             f"{project} is in no git repository; DVC keeps experiments in git: run `git init`, "
             "`git add` and `git commit` first"
         )
-    head = git_if_any(project, "rev-parse", "--verify", "HEAD")
+    head = try_git(project, "rev-parse", "--verify", "HEAD")
     if head is None:
         raise ProjectError(
             f"{project} has no commit yet; an experiment needs one to start from: "
@@ -252,7 +252,7 @@ def bundle_experiment(clone: Path, head: str, name: str) -> bytes:
         return path.read_bytes()
 
 
-def bring_experiment(project: Path, clone: Path, head: str, name: str) -> str:
+def fetch_experiment(project: Path, clone: Path, head: str, name: str) -> str:
     """Fetch an experiment from a clone or bundle, for `dvc exp show` to list; returns its commit.
 
     Not for several threads at once: git locks what it writes.

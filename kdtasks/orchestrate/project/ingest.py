@@ -14,14 +14,14 @@ from kdtasks.data.sources import sources
 from kdtasks.orchestrate.project.project import find_imports
 
 
-class Ingested(NamedTuple):
+class IngestResult(NamedTuple):
     """Numbers of files that were copied, and that were there already."""
 
     copied: int
     known: int
 
 
-def ingest(source: Path, project: Path, data: DataParams) -> Ingested:
+def ingest(source: Path, project: Path, data: DataParams) -> IngestResult:
     """Copy what is new in a folder into `data.path`, with the folders that it lies in.
 
     Nothing is taken away or overwritten. A file appears whole or not at all; taking from the same
@@ -65,7 +65,7 @@ def ingest(source: Path, project: Path, data: DataParams) -> Ingested:
     for path in new:
         with atomic_file(target / path) as partial:
             shutil.copy2(source / path, partial)  # with its date, so that both compare quickly
-    return Ingested(len(new), len(files) - len(new))
+    return IngestResult(len(new), len(files) - len(new))
 
 
 def _problems(source: Path, target: Path, files: list[Path]) -> list[str]:

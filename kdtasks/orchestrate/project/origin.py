@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.orchestrate.project.git import git_if_any
+from kdtasks.orchestrate.project.git import try_git
 from kdtasks.orchestrate.project.lockfile import read_lock
 from kdtasks.orchestrate.project.project import find_project
 
@@ -55,8 +55,8 @@ def find_origin(folder: Path) -> Origin | None:
     name, found = folder.resolve().relative_to(project).as_posix(), folder_hash(folder)
     if not any(stage.outputs.get(name) == found for stage in lock.values()):
         return None
-    revision = git_if_any(project, "rev-parse", "HEAD")
-    changed = git_if_any(project, "status", "--porcelain", "--untracked-files=no")
+    revision = try_git(project, "rev-parse", "HEAD")
+    changed = try_git(project, "status", "--porcelain", "--untracked-files=no")
     provenance = {
         "git_revision": revision,
         "git_changed": None if revision is None else bool(changed),

@@ -6,18 +6,19 @@ from pathlib import Path
 from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.core.errors import BundleError
 from kdtasks.core.files import json_text
-from kdtasks.edge.bundle_files import CARD, MANIFEST, MODEL, SUFFIX, open_bundle, open_bundle_files
+from kdtasks.edge.bundle_files import MANIFEST, MODEL, SUFFIX, open_bundle, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.segments import Segments
 from kdtasks.edge.self_test import load_self_test
 from kdtasks.orchestrate.project.origin import Origin, find_origin
+from kdtasks.orchestrate.project.shipped import shipped_texts
 
 
 def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     """Write a bundle as a `.kdz`; the same bundle of the same commit gives the same bytes.
 
     A bundle in the folder of the project that made it gets its provenance, the scores of the test
-    split and the model card; of any other nothing is changed.
+    split and the model card; any bundle that lacks a bill of materials gets one.
 
     Args:
         bundle: a folder, a `.kdz` or a bare `.tflite`.
@@ -39,8 +40,8 @@ def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     if origin:
         manifest = with_origin(manifest, origin)
         files[MANIFEST] = json_text(manifest.to_json()).encode()
-        if origin.card:
-            files[CARD] = origin.card.encode()
+    for name, text in shipped_texts(files, manifest, origin).items():
+        files[name] = text.encode()
     path = out or Path(f"{manifest.name}-{manifest.variant}{SUFFIX}")
     if path.suffix != SUFFIX:
         raise BundleError(f"the file is to be called {path}; give it the ending {SUFFIX}")

@@ -39,7 +39,7 @@ _EXAMPLE = Path("examples") / "extensions"
 _PACKAGE = re.compile(r"(?:^ +- kdtasks/.*\n)+", re.MULTILINE)  # in the stage `code`
 
 
-class Upgraded(NamedTuple):
+class UpgradeResult(NamedTuple):
     """What an upgrade did.
 
     Attributes:
@@ -78,7 +78,7 @@ def write_project(project: Path) -> None:
     _write_code(project)
 
 
-def upgrade(project: Path) -> Upgraded:
+def upgrade(project: Path) -> UpgradeResult:
     """Bring a project's files to those of the installed package, and its hash to its code.
 
     Files with own edits stay, and so does every value in `params.yaml`.
@@ -108,7 +108,7 @@ def upgrade(project: Path) -> Upgraded:
     list_links(project, params.data)
     reruns, following = _reruns(project, params)
     names = [" ".join(line.split()[:2]) for line in (before, package_line())]
-    return Upgraded(names[0], names[1], written, kept, missing, reruns, following)
+    return UpgradeResult(names[0], names[1], written, kept, missing, reruns, following)
 
 
 def _bring_up_to_date(project: Path) -> tuple[list[str], list[str]]:

@@ -26,7 +26,7 @@ def is_torn(folder: Path) -> bool:
     return False
 
 
-def mend_lock(folder: Path, *, hardlink: bool = False) -> None:
+def repair_lock(folder: Path, *, hardlink: bool = False) -> None:
     """Remove a list that is cut short; whoever was writing it has ended.
 
     Args:

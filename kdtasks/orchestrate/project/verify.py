@@ -153,9 +153,11 @@ def _run_again(project: Path, clone: Path, here: Lock) -> Lock:
 
 
 def _dvc(clone: Path, *words: str) -> None:
-    tell = partial(print, flush=True)
+    print_line = partial(print, flush=True)
     command = [*DVC, *words]
-    status = run_streamed(command, folder=clone, environment=child_environment(), on_line=tell)
+    status = run_streamed(
+        command, folder=clone, environment=child_environment(), on_line=print_line
+    )
     if status != 0:
         raise ProjectError(
             f"`dvc {words[0]}` ended with status {status} in the scratch clone {clone}; "

@@ -22,7 +22,7 @@ FOLDER = ".dir"  # ending of the hash of a list of files
 DAY_SECONDS = 24 * 3600
 
 
-class Damaged(NamedTuple):
+class DamagedFile(NamedTuple):
     """A file of the cache that is not what its name says."""
 
     stage: str
@@ -31,7 +31,7 @@ class Damaged(NamedTuple):
     cached: Path
 
 
-def find_damaged(project: Path) -> list[Damaged]:
+def find_damaged(project: Path) -> list[DamagedFile]:
     """Hash all that the cache holds of the outputs in dvc.lock; what it lacks is not damaged."""
     lock = ProjectPaths(project).lock
     if not lock.is_file():
@@ -50,7 +50,7 @@ def find_damaged(project: Path) -> list[Damaged]:
     return list(damaged.values())
 
 
-def mend(project: Path, damaged: Sequence[Damaged]) -> list[Damaged]:
+def repair(project: Path, damaged: Sequence[DamagedFile]) -> list[DamagedFile]:
     """Replace damaged files: from the workspace where it has its own copy, else from the remote.
 
     Returns: those of which no whole copy was found; they are gone, and a run makes them anew.
@@ -103,15 +103,15 @@ def _stamp(project: Path) -> Path:
     return project / ".dvc" / "tmp" / "kdtasks-cache-checked"
 
 
-def _objects(root: Path, stage: str, path: Path, value: str) -> Iterator[Damaged]:
+def _objects(root: Path, stage: str, path: Path, value: str) -> Iterator[DamagedFile]:
     """What the cache holds of an output: its file, or a list of files and all on it."""
     cached = root / value[:2] / value[2:]
-    yield Damaged(stage, path, value, cached)
+    yield DamagedFile(stage, path, value, cached)
     if not value.endswith(FOLDER) or not cached.is_file() or not _is_whole(cached, value):
         return
     for entry in json.loads(cached.read_text(encoding="utf-8")):
         name = entry["md5"]
-        yield Damaged(stage, path / entry["relpath"], name, root / name[:2] / name[2:])
+        yield DamagedFile(stage, path / entry["relpath"], name, root / name[:2] / name[2:])
 
 
 def _is_whole(path: Path, value: str) -> bool:

@@ -18,8 +18,8 @@ from kdtasks.core.errors import ProjectError, StageError, did_you_mean
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.data.folders import broken
 from kdtasks.orchestrate.runner.graph import StageNode
-from kdtasks.orchestrate.runner.memory import CODE
 from kdtasks.orchestrate.runner.stamps import Watched
+from kdtasks.orchestrate.runner.unchanged import CODE
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -119,7 +119,7 @@ def watched_by(repo: "Repo", stages: "Iterable[Stage]") -> Watched | None:
     """
     root, paths = Path(repo.root_dir), set(repo.config.files.values())
     paths |= {str(ProjectPaths(root).params), str(root / "extensions")}
-    places = {str(root)}
+    folders = {str(root)}
     for stage in stages:
         file = Path(stage.path)
         if file.name == "dvc.yaml":
@@ -134,10 +134,10 @@ def watched_by(repo: "Repo", stages: "Iterable[Stage]") -> Watched | None:
                 return None
             paths.add(entry.fs_path)
             parents = Path(entry.fs_path).parents
-            places |= {str(place) for place in parents if place.is_relative_to(root)}
+            folders |= {str(folder) for folder in parents if folder.is_relative_to(root)}
         for out in stage.outs:
             paths.update(_cached(out))
-    return Watched(tuple(sorted(paths)), (CODE,), tuple(sorted(places)))
+    return Watched(tuple(sorted(paths)), (CODE,), tuple(sorted(folders)))
 
 
 def _cached(out: "Output") -> Iterator[str]:

@@ -132,13 +132,13 @@ class SplitPhaseEngine(DvcEngine):
 
     def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         """Bring one stage up to date, all that it needs being so, and push it where asked to."""
-        outcome = self._bring(name, on_line, is_cancelled)
+        outcome = self._fetch_or_run(name, on_line, is_cancelled)
         if self._push and outcome.is_up_to_date and outcome.state is not StageState.PULLED:
             with span("push", self._events, name):
                 self._repository.push(name)
         return outcome
 
-    def _bring(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
+    def _fetch_or_run(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         with span("DVC", self._events, name):
             step = self._repository.begin(name, is_cancelled)
         if isinstance(step, Outcome):
@@ -174,7 +174,7 @@ class CommandLineEngine(DvcEngine):
         """Bring one stage up to date, all that it needs being so."""
         state = StageState.COMPLETED
 
-        def hear(line: str) -> None:
+        def on_dvc_line(line: str) -> None:
             nonlocal state
             state = next((known for words, known in SAID if words in line), state)
             if line.strip() and not line.endswith("didn't change, skipping"):
@@ -182,5 +182,5 @@ class CommandLineEngine(DvcEngine):
 
         # --wait-for-lock is DVC's own flag, not repro's: it goes first
         command = [*DVC, "--wait-for-lock", "repro", *self._options, "--single-item", name]
-        ended = self._run(name, command, hear, is_cancelled, self._project, {})
+        ended = self._run(name, command, on_dvc_line, is_cancelled, self._project, {})
         return ended or Outcome(state, self._repository.recorded_digest(name))

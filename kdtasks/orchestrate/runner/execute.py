@@ -18,14 +18,14 @@ from kdtasks.orchestrate.project.project import check_workspace, one_run_at_a_ti
 from kdtasks.orchestrate.runner.damage import check_cache, is_check_due
 from kdtasks.orchestrate.runner.files import EVENTS, run_events
 from kdtasks.orchestrate.runner.graph import Outcome, RunObserver
-from kdtasks.orchestrate.runner.memory import (
-    Memory,
-    MemoryEngine,
-    disguised_since,
+from kdtasks.orchestrate.runner.scheduler import Scheduler
+from kdtasks.orchestrate.runner.unchanged import (
+    UnchangedEngine,
+    UnchangedRun,
+    backdated_since,
     recall,
     remember,
 )
-from kdtasks.orchestrate.runner.scheduler import Scheduler
 
 if TYPE_CHECKING:
     from kdtasks.orchestrate.runner.engine import DvcEngine
@@ -60,14 +60,14 @@ def execute(
     reporter: RunObserver,
     *,
     lock: int | None = None,
-    memory: Memory | None = None,
+    unchanged: UnchangedRun | None = None,
     cluster: StageCluster | None = None,
 ) -> Mapping[str, Outcome]:
     """Bring the stages up to date.
 
     Args:
         lock: the run lock, where the caller holds it already.
-        memory: what `nothing_to_do` has found.
+        unchanged: what `nothing_to_do` has found.
         cluster: where stages run; this machine where there is none.
 
     Returns: the outcome of every stage, failed ones among them.
@@ -84,7 +84,9 @@ def execute(
         shutil.rmtree(project / EVENTS, ignore_errors=True)
         events = run_events(project)
         engine = (
-            MemoryEngine(memory) if memory else opened.enter_context(_dvc(options, held, cluster))
+            UnchangedEngine(unchanged)
+            if unchanged
+            else opened.enter_context(_dvc(options, held, cluster))
         )
         try:
             outcomes = Scheduler(
@@ -100,19 +102,19 @@ def execute(
             emit(MessageEvent("failed", str(error)), events)
             raise
         opened.close()
-        is_lasting = not memory and not (project / MARK).is_file()  # a sweep's clone runs once
+        is_lasting = not unchanged and not (project / MARK).is_file()  # a sweep's clone runs once
         if is_lasting and all(outcome.is_up_to_date for outcome in outcomes.values()):
             _remember(project, options.stages)
         return outcomes
 
 
-def nothing_to_do(project: Path, options: RunOptions) -> Memory | None:
+def nothing_to_do(project: Path, options: RunOptions) -> UnchangedRun | None:
     """What a run has found up to date, if all of it still looks as it did; None to ask DVC."""
     asks_for_more = options.force or options.pull or options.push or options.engine == "cli"
     if asks_for_more or is_check_due(project):
         return None
-    memory = recall(project, options.stages)
-    return memory if memory and memory.is_true else None
+    unchanged = recall(project, options.stages)
+    return unchanged if unchanged and unchanged.is_true else None
 
 
 @contextmanager
@@ -136,7 +138,7 @@ def _dvc(options: RunOptions, held: int, cluster: StageCluster | None) -> "Itera
             kind = CommandLineEngine if options.engine == "cli" else SplitPhaseEngine
             how = {name: getattr(options, name) for name in ("force", "pull", "push")}
             engine = kind(project, guardian, **how)
-        engine.read_again(disguised_since(project, options.stages))
+        engine.read_again(backdated_since(project, options.stages))
         try:
             yield engine
         finally:
@@ -150,8 +152,8 @@ def _remember(project: Path, stages: tuple[str, ...]) -> None:
 
     with suppress(KdTasksError), closing(Repository(project)) as repository:
         repository.plan(stages)
-        if memory := repository.confirmed():
-            remember(project, stages, memory)
+        if unchanged := repository.confirmed():
+            remember(project, stages, unchanged)
 
 
 def preview(project: Path, options: RunOptions) -> dict[str, bool]:

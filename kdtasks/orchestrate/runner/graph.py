@@ -75,6 +75,10 @@ class Outcome(NamedTuple):
         """Whether what depends on the stage can run."""
         return self.state in UP_TO_DATE
 
+    def reason(self, name: str) -> str:
+        """The message without the stage's own name before it, or else the state."""
+        return self.message.removeprefix(f"{name}: ") or str(self.state)
+
     @property
     def text(self) -> str:
         """The message and, below it, the last lines."""

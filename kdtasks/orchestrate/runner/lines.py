@@ -30,7 +30,7 @@ class LinesReporter:
     def __init__(self, *, workers: int | None, cores: int, logs: Path) -> None:
         """Args: `workers` as asked for; `logs` is the folder of the stages' output."""
         self._workers, self._cores, self._logs = workers, cores, logs
-        self._output = LastingOutput()
+        self._output = LineOutput()
         self._one_line = threading.Lock()
         self._begun = time.monotonic()
 
@@ -88,7 +88,7 @@ class LinesReporter:
             self._output.print(text)
 
 
-class LastingOutput:
+class LineOutput:
     """Writes to standard output at once, and to nothing once that is gone.
 
     A run goes on without a reader; its logs are in files. Characters that the terminal's encoding

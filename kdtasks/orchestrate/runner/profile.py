@@ -13,7 +13,7 @@ LEAST_SECONDS = 0.001  # what is shorter is no piece
 WORKS = ("waiting", "DVC", "imports", "decoding", "training", "conversion", "other")
 
 
-class Piece(NamedTuple):
+class Span(NamedTuple):
     """A piece of work."""
 
     stage: str  # or RUN
@@ -27,73 +27,73 @@ class Piece(NamedTuple):
         return self.begun + self.seconds
 
 
-def read_pieces(project: Path) -> list[Piece]:
+def read_spans(project: Path) -> list[Span]:
     """The pieces of a project's last run, in the order of their beginnings, the longer one first.
 
     A run in which no stage ran has none but its own.
     """
-    told, _ = tail(run_events(project))
-    names = dict.fromkeys(event.name for event in told if isinstance(event, StageEvent))
-    pieces = list(_pieces(told, RUN))
+    events, _ = tail(run_events(project))
+    names = dict.fromkeys(event.name for event in events if isinstance(event, StageEvent))
+    spans = list(_spans(events, RUN))
     for name in names:
         events, _ = tail(events_path(project / EVENTS, name))
-        pieces += _pieces(events, name)
+        spans += _spans(events, name)
     # a stage's process imports before its work begins; other programs do not say when that is
-    working = {piece.stage for piece in pieces if piece.work == "work"}
+    working = {span.stage for span in spans if span.work == "work"}
     called = [
-        piece._replace(work="imports")
-        if piece.work == "command" and piece.stage in working
-        else piece._replace(work=piece.work if piece.work in WORKS else "other")
-        for piece in pieces
+        span._replace(work="imports")
+        if span.work == "command" and span.stage in working
+        else span._replace(work=span.work if span.work in WORKS else "other")
+        for span in spans
     ]
-    return sorted(called, key=lambda piece: (piece.begun, -piece.seconds))
+    return sorted(called, key=lambda span: (span.begun, -span.seconds))
 
 
-def _pieces(events: Iterable[Event], stage: str) -> Iterator[Piece]:
+def _spans(events: Iterable[Event], stage: str) -> Iterator[Span]:
     for event in events:
         if isinstance(event, SpanEvent) and event.seconds >= LEAST_SECONDS:
             begun = event.time - event.seconds
-            yield Piece(event.name or stage, event.work, begun, event.seconds)
+            yield Span(event.name or stage, event.work, begun, event.seconds)
 
 
-def shares(pieces: Sequence[Piece]) -> dict[str, dict[str, float]]:
+def shares(spans: Sequence[Span]) -> dict[str, dict[str, float]]:
     """Of each stage, how many seconds went where; what lies inside another piece counts once."""
     found: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(WORKS, 0.0))
-    around: dict[str, list[Piece]] = defaultdict(list)
-    for piece in pieces:
-        outer = around[piece.stage]
-        middle = piece.begun + piece.seconds / 2  # two clocks differ by less than half of it
+    around: dict[str, list[Span]] = defaultdict(list)
+    for span in spans:
+        outer = around[span.stage]
+        middle = span.begun + span.seconds / 2  # two clocks differ by less than half of it
         while outer and middle > outer[-1].end:
             outer.pop()
         if outer:
-            inside = min(piece.seconds, found[piece.stage][outer[-1].work])
-            found[piece.stage][outer[-1].work] -= inside
-        found[piece.stage][piece.work] += piece.seconds
-        outer.append(piece)
+            inside = min(span.seconds, found[span.stage][outer[-1].work])
+            found[span.stage][outer[-1].work] -= inside
+        found[span.stage][span.work] += span.seconds
+        outer.append(span)
     return dict(found)
 
 
-def chrome_trace(pieces: Sequence[Piece]) -> Mapping[str, Any]:
+def chrome_trace(spans: Sequence[Span]) -> Mapping[str, Any]:
     """Chrome's trace format, which chrome://tracing and Perfetto open: a row a stage.
 
     Complete events (`ph` X) in microseconds since the first: "Trace Event Format", Google, 2016.
     """
-    first = min((piece.begun for piece in pieces), default=0.0)
-    rows = {name: row for row, name in enumerate(dict.fromkeys(it.stage for it in pieces), 1)}
+    first = min((span.begun for span in spans), default=0.0)
+    rows = {name: row for row, name in enumerate(dict.fromkeys(it.stage for it in spans), 1)}
     names = [
         {"name": "thread_name", "ph": "M", "pid": 1, "tid": row, "args": {"name": name}}
         for name, row in rows.items()
     ]
     events = [
         {
-            "name": piece.work,
-            "cat": piece.work,
+            "name": span.work,
+            "cat": span.work,
             "ph": "X",
-            "ts": round((piece.begun - first) * 1e6),
-            "dur": round(piece.seconds * 1e6),
+            "ts": round((span.begun - first) * 1e6),
+            "dur": round(span.seconds * 1e6),
             "pid": 1,
-            "tid": rows[piece.stage],
+            "tid": rows[span.stage],
         }
-        for piece in pieces
+        for span in spans
     ]
     return {"displayTimeUnit": "ms", "traceEvents": [*names, *events]}

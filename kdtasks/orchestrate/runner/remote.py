@@ -51,7 +51,9 @@ _FAULTS = frozenset(
 T = TypeVar("T")
 
 
-def patiently(attempt: Callable[[], T], is_cancelled: IsCancelled = lambda: False) -> T:
+def retry_while_unreachable(
+    attempt: Callable[[], T], is_cancelled: IsCancelled = lambda: False
+) -> T:
     """Do what needs the remote, again and again for some minutes while it cannot be reached.
 
     Raises:
@@ -89,7 +91,7 @@ def _may_pass(error: Exception) -> bool:
 
 
 class Remote:
-    """The default remote of a repository, with its run-cache."""
+    """The default remote of a repository, with its run-cache; outputs may have another."""
 
     def __init__(self, repo: "Repo", reason: str) -> None:
         """Find it in the settings; it need not answer.
@@ -112,7 +114,7 @@ class Remote:
             raise ProjectError(f"{needed}; got {self._odb.path}, which is read by HTTP")
         self._repo = repo
 
-    def bring_outputs(self, stage: "Stage", needs: "Sequence[Stage]") -> bool:
+    def fetch_outputs(self, stage: "Stage", needs: "Sequence[Stage]") -> bool:
         """Bring what dvc.lock says that a stage wrote, where that alone is missing.
 
         Returns: whether it is there now.
@@ -127,35 +129,35 @@ class Remote:
             return False
         return not stage.changed_outs()
 
-    def bring(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
+    def fetch(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
         """Bring to the cache what the run-cache there knows of a stage with these inputs."""
         if not _can_hash(stage):
             return
         cache, key = self._repo.stage_cache, _get_stage_hash(stage)
 
         def attempt() -> None:
-            self._bring_entries(cache._get_cache_dir(key))
+            self._fetch_entries(cache._get_cache_dir(key))
             entry = cache._load(stage)
             if not entry:
                 return
-            outputs = cache._create_stage(entry, wdir=stage.wdir)
+            outputs = self._outputs(entry, stage)
             try:
                 self._move(self._repo.cloud.pull, outputs)
             except DvcException:  # a folder's listing did not come
                 self._listing(self._odb.path)
             if outputs.outs_cached():
                 return
-            contents = self._repo.cloud.get_remote_odb()
             for out in outputs.outs:
+                contents = self._repo.cloud.get_remote_odb(out.remote)
                 try:
                     contents.fs.info(contents.oid_to_path(out.hash_info.value))
                 except FileNotFoundError:
                     return  # `dvc gc` has removed it there
             raise OSError("not all of the outputs came")
 
-        patiently(attempt, is_cancelled)
+        retry_while_unreachable(attempt, is_cancelled)
 
-    def take(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
+    def push(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
         """Take a stage's outputs there, and after them its entry in the run-cache."""
         cache = self._repo.stage_cache
         entry, path, outputs = None, "", stage
@@ -164,16 +166,24 @@ class Remote:
             key = _get_stage_hash(stage)
             entry, path = cache._load_cache(key, value), cache._get_cache_path(key, value)
         if entry:  # which names what is not in the cache otherwise, such as metrics in git
-            outputs = cache._create_stage(entry, wdir=stage.wdir)
+            outputs = self._outputs(entry, stage)
 
         def attempt() -> None:
             self._move(self._repo.cloud.push, outputs)
             if entry:
                 self._odb.fs.put_file(path, self._there(path))
 
-        patiently(attempt, is_cancelled)
+        retry_while_unreachable(attempt, is_cancelled)
 
-    def _bring_entries(self, folder: str) -> None:
+    def _outputs(self, entry: dict[str, Any], stage: "Stage") -> "Stage":
+        """What an entry of the run-cache names, each output with its own remote of dvc.yaml."""
+        found = self._repo.stage_cache._create_stage(entry, wdir=stage.wdir)
+        remotes = {out.fs_path: out.remote for out in stage.outs}
+        for out in found.outs:
+            out.remote = remotes[out.fs_path]
+        return found
+
+    def _fetch_entries(self, folder: str) -> None:
         local = self._repo.cache.legacy
         for there in self._listing(self._there(folder)):
             here = local.fs.join(folder, self._odb.fs.name(there))
@@ -196,8 +206,8 @@ class Remote:
         return str(self._odb.fs.join(self._odb.path, *parts))
 
     def _move(self, move: Callable[..., Any], stage: "Stage") -> None:
-        self._odb.fs.fs.invalidate_cache()
-        for contents in stage.get_used_objs().values():
-            if failed := move(contents).failed:
+        for odb, contents in stage.get_used_objs().items():
+            (odb or self._odb).fs.fs.invalidate_cache()
+            if failed := move(contents, odb=odb).failed:
                 self._listing(self._odb.path)  # raises the reason, where there still is one
                 raise OSError(f"{len(failed)} of the outputs did not get through")

@@ -25,7 +25,7 @@ from dvc.stage.serialize import to_lockfile
 from dvc_data.hashfile.hash_info import HashInfo
 
 from kdtasks.core.errors import StageError
-from kdtasks.orchestrate.project.torn_lock import mend_lock
+from kdtasks.orchestrate.project.torn_lock import repair_lock
 from kdtasks.orchestrate.runner.dvc_files import (
     Command,
     command_of,
@@ -39,8 +39,8 @@ from kdtasks.orchestrate.runner.dvc_files import (
 )
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
-from kdtasks.orchestrate.runner.memory import Memory, settled_snapshot
 from kdtasks.orchestrate.runner.remote import Remote
+from kdtasks.orchestrate.runner.unchanged import UnchangedRun, settled_snapshot
 
 if TYPE_CHECKING:
     from dvc.stage import Stage
@@ -83,12 +83,12 @@ class Repository:
             ProjectError: a target does not exist, or dvc.yaml or a .dvc file is not valid.
         """
         with self._inside():
-            mend_lock(Path(self._repo.tmp_dir), hardlink=self._hardlink)
+            repair_lock(Path(self._repo.tmp_dir), hardlink=self._hardlink)
             if self._remote_for:
                 self._remote = Remote(self._repo, self._remote_for)
             graph = get_active_graph(self._repo.index.graph)
-            wanted = find_stages(self._repo, targets or ["dvc.yaml"])
-            self._stages = {stage.addressing: stage for stage in plan_repro(graph, wanted)}
+            targeted = find_stages(self._repo, targets or ["dvc.yaml"])
+            self._stages = {stage.addressing: stage for stage in plan_repro(graph, targeted)}
             self._needs = {
                 name: [self._stages[needed.addressing] for needed in graph.successors(stage)]
                 for name, stage in self._stages.items()
@@ -133,7 +133,7 @@ class Repository:
         for file in files:
             self._repo.state.hashes.pop(file)
 
-    def confirmed(self) -> Memory | None:
+    def confirmed(self) -> UnchangedRun | None:
         """What `plan` has found, if all of it is up to date and can be remembered as that."""
         with self._inside():
             stages = self._stages.values()
@@ -146,7 +146,7 @@ class Repository:
                 return None
             nodes = [stage_node(stage, ()) for stage in stages]
             digests = {stage.addressing: digest(stage) for stage in stages}
-            return Memory(watched, snapshot, tuple(nodes), digests)
+            return UnchangedRun(watched, snapshot, tuple(nodes), digests)
 
     def begin(self, name: str, is_cancelled: IsCancelled = lambda: False) -> Outcome | Command:
         """Do all that comes before a stage's command.
@@ -169,7 +169,7 @@ class Repository:
             if not force:
                 if not stage.changed():
                     return Outcome(StageState.CACHED, digest(stage))
-                if self._pull and self._remote.bring_outputs(stage, self._needs[name]):
+                if self._pull and self._remote.fetch_outputs(stage, self._needs[name]):
                     return Outcome(StageState.PULLED, digest(stage))
             # with linked caches, a command that writes through an old output would damage the cache
             stage.remove_outs(ignore_remove=False, force=False)
@@ -208,7 +208,7 @@ class Repository:
         """Take what a stage that is up to date wrote to the remote; raises if that is away."""
         if self._stages[name].cmd:
             with self._one_thread, readable_errors(name):
-                self._remote.take(self._stages[name], self._is_cancelled)
+                self._remote.push(self._stages[name], self._is_cancelled)
 
     def recorded_digest(self, name: str) -> str:
         """What dvc.lock says by now of a stage that another process has brought up to date."""
@@ -279,7 +279,7 @@ class Repository:
         for state in (StageState.RESTORED, StageState.PULLED)[: 1 + self._pull]:
             with suppress(RunCacheNotFoundError):
                 if state is StageState.PULLED:
-                    self._remote.bring(stage, self._is_cancelled)
+                    self._remote.fetch(stage, self._is_cancelled)
                     for out in stage.outs:  # the inputs are those of now, and DVC would take
                         out.hash_info = HashInfo()  # the outputs that dvc.lock has for theirs
                 self._repo.stage_cache.restore(stage)

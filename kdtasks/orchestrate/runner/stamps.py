@@ -26,12 +26,12 @@ class Watched(NamedTuple):
     Attributes:
         paths: files and folders, with all that is in them; those that are missing count as such.
         code: folders of code, without what Python keeps of it.
-        places: folders in which a new file of DVC would count.
+        folders: folders in which a new file of DVC would count.
     """
 
     paths: tuple[str, ...]
     code: tuple[str, ...] = ()
-    places: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 class Snapshot(NamedTuple):
@@ -56,7 +56,7 @@ def take_snapshot(watched: Watched) -> Snapshot:
     return Snapshot(seen.hexdigest(), begun, newest)
 
 
-def disguised(watched: Watched, since_ns: int) -> Iterator[str]:
+def backdated(watched: Watched, since_ns: int) -> Iterator[str]:
     """Files that changed after a moment and claim to be older, which DVC would believe."""
     for path, facts in stamps(watched):
         if facts and len(facts) > 1 and facts[-2] <= since_ns < facts[-1]:
@@ -69,7 +69,7 @@ def stamps(watched: Watched) -> Iterator[Stamp]:
         yield from _stamps(path)
     for folder in watched.code:
         yield from _inside(folder, skipped=(CODE_CACHE,))
-    for folder in watched.places:
+    for folder in watched.folders:
         if Path(folder).is_dir():
             yield from _inside(folder, only=PLANS)
 

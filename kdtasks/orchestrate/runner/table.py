@@ -56,7 +56,7 @@ class StageRow:
         self.last_line, self.changed = self.node.description, time.monotonic()
         self.state = StageState.RUNNING
 
-    def hear(self, line: str) -> None:
+    def on_line(self, line: str) -> None:
         """Take in a line of the stage's output."""
         if line.strip():
             self.last_line = line
@@ -101,15 +101,17 @@ def whole_table(rows: Sequence[StageRow], width: int) -> Table:
     for (name, least), *cells in zip(COLUMNS, *(row.cells for row in rows), strict=True):
         if not any(cells):
             continue
-        wanted = least
+        column_width = least
         if name in ("stage", ""):
             # no wider than its words: what pads it would wrap when the terminal is made narrower
-            wanted = max(least, min(room, max(map(cell_len, cells))))
-        if wanted <= room:
+            column_width = max(least, min(room, max(map(cell_len, cells))))
+        if column_width <= room:
             side: JustifyMethod = "right" if name in ("time", "images/s") else "left"
-            table.add_column(name, no_wrap=True, overflow="ellipsis", width=wanted, justify=side)
+            table.add_column(
+                name, no_wrap=True, overflow="ellipsis", width=column_width, justify=side
+            )
             shown.append(cells)
-        room -= wanted + GAP
+        room -= column_width + GAP
     for row, *cells in zip(rows, *shown, strict=True):
         table.add_row(*(Text(cell, STYLES[row.state]) for cell in cells))
     return table
@@ -200,7 +202,7 @@ class TerminalReporter(LinesReporter):
         """Follow a stage."""
         row = self._rows[node.name]
         row.start()
-        outcome = work(row.hear)
+        outcome = work(row.on_line)
         row.finish(outcome)
         return outcome
 

@@ -1,8 +1,9 @@
 """The sweep's engine, with a decision before every trial: try it, or skip it and say why."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kdtasks.core.errors import SweepError
 from kdtasks.core.events import StageEvent, tail
@@ -81,7 +82,7 @@ class SearchEngine(SweepEngine[TrialResult]):
             name, on_line, lambda: is_cancelled() or (not is_done and self._budget.left <= 0)
         )
         if outcome.state is StageState.CANCELLED and not is_cancelled():
-            reason = "stopped, the time is up; the next call goes on with it"
+            reason = "stopped, the time is up; the next call resumes"
             return Outcome(StageState.SKIPPED, message=reason)
         if self.broken(name) == []:
             self.winner = name
@@ -149,17 +150,19 @@ class SearchEngine(SweepEngine[TrialResult]):
             return None
         return f"it would take about {duration(expected)}, {duration(left)} are left"
 
-    def _read(self, job: Job, place: Path) -> TrialResult:
-        result = super()._read(job, place)
+    def _read(self, job: Job, clone: Path) -> TrialResult:
+        result = super()._read(job, clone)
         seconds = round(time.monotonic() - self._begun, 1)
-        result = result._replace(seconds=seconds, cached=not _has_compressed(place))
-        write_json(place / METRICS, metrics(result))
+        result = result.model_copy(
+            update={"seconds": seconds, "cached": not _has_compressed(clone)}
+        )
+        write_json(clone / METRICS, metrics(result))
         return result
 
 
-def _has_compressed(place: Path) -> bool:
+def _has_compressed(clone: Path) -> bool:
     """Whether the command of the stage ran there; its outputs may come out of a cache as well."""
-    events, _ = tail(run_events(place))
+    events, _ = tail(run_events(clone))
     return any(
         isinstance(event, StageEvent)
         and event.name.partition("@")[0] == STAGE
@@ -181,7 +184,7 @@ class SearchPlan(NamedTuple):
         return self.sweep.points[0].params.metric.name
 
 
-def searched_params(project: Path, given: dict[str, Any]) -> Params:
+def searched_params(project: Path, given: Mapping[str, float | str | None]) -> Params:
     """The project's params; limits that are given override those of `search`.
 
     Raises:
@@ -192,7 +195,7 @@ def searched_params(project: Path, given: dict[str, Any]) -> Params:
     return parse_params(content, source="kdtasks search")
 
 
-def plan_search(project: Path, given: dict[str, Any]) -> SearchPlan:
+def plan_search(project: Path, given: Mapping[str, float | str | None]) -> SearchPlan:
     """Validate the limits and every trial, and find out what there is to do. Nothing runs.
 
     Args:
@@ -211,7 +214,7 @@ def plan_search(project: Path, given: dict[str, Any]) -> SearchPlan:
             f"max_accuracy_drop alone; give one of {', '.join(COSTS)} there, or on the command "
             "line as --max-size-kb 20"
         )
-    if "validation" in params.data.source.answered:
+    if "validation" in params.data.source.teacher_labelled:
         raise SweepError(
             f"search.max_accuracy_drop is {limits.max_accuracy_drop}, and no validation image has "
             "a label to know the accuracy by; list variants in compress.variants and choose by "

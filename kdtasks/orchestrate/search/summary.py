@@ -3,17 +3,22 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from kdtasks.core.files import write_json, write_text
+from kdtasks.core.files import write_text
 from kdtasks.core.latency import Statistic, statistic_name
 from kdtasks.core.text import NOTHING, duration, kilobytes, milliseconds, percent, points, quantity
 from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.search.engine import SearchEngine, SearchPlan
+from kdtasks.orchestrate.search.record import (
+    SearchSummary,
+    TriedVariant,
+    UntriedVariant,
+    VariantSearchSummary,
+)
 from kdtasks.orchestrate.search.trial import TrialResult
+from kdtasks.orchestrate.sweep.record import SweptPoint
 from kdtasks.orchestrate.sweep.summary import SweepProgress
 from kdtasks.params.search import SearchParams
 from kdtasks.report.drawing import CSS, standalone, template_environment
@@ -33,33 +38,35 @@ FOLDER = Path("report") / "search"
 
 def summarise(
     plan: SearchPlan, engine: SearchEngine, outcomes: Mapping[str, Outcome]
-) -> dict[str, Any]:
-    """Build the content of search.json (docs/files.md)."""
-    trials = []
+) -> VariantSearchSummary:
+    """Say what came out (docs/files.md)."""
+    trials: dict[str, TriedVariant | UntriedVariant] = {}
     broken: dict[str, list[Violation]] = {}
     for point in plan.sweep.points:
         outcome = outcomes[point.label]
         result = engine.result(point.label)
         if result is None or not outcome.is_up_to_date:
-            word = "skipped" if outcome.state is StageState.SKIPPED else "failed"
-            message = outcome.message.removeprefix(f"{point.label}: ") or str(outcome.state)
-            trials.append({**point.about, word: message})
+            trials[point.label] = UntriedVariant(
+                **point.about,
+                state="skipped" if outcome.state is StageState.SKIPPED else "failed",
+                reason=outcome.reason(point.label),
+            )
             continue
         broken[point.label] = engine.broken(point.label) or []
-        times = asdict(result.latency_ms) if result.latency_ms else None
-        reasons = [violation.reason for violation in broken[point.label]]
-        trials.append({**point.about, **result._asdict(), "latency_ms": times, "broken": reasons})
+        reasons = tuple(violation.reason for violation in broken[point.label])
+        trials[point.label] = TriedVariant(**point.about, result=result, broken=reasons)
     nearest = None if engine.winner else nearest_miss(broken)
-    return {
-        "recipe": plan.sweep.points[0].params.recipe,
-        "metric": plan.metric,
-        "limits": plan.limits.model_dump(mode="json", exclude={"minutes", "space", "student"}),
-        "trials": trials,
-        "winner": engine.winner,
-        "nearest": nearest,
-        "sentence": _sentence(plan, engine.winner, nearest, broken),
-        "adopt": _adoption(plan, engine.winner or nearest),
-    }
+    best = engine.winner or nearest
+    return VariantSearchSummary(
+        recipe=plan.sweep.points[0].params.recipe,
+        metric=plan.metric,
+        limits=plan.limits,
+        trials=tuple(trials.values()),
+        winner=engine.winner,
+        nearest=nearest,
+        sentence=_sentence(plan, engine.winner, nearest, broken),
+        adopt=adoption(trials[best]) if best else (),
+    )
 
 
 def _sentence(
@@ -83,15 +90,12 @@ def _sentence(
     )
 
 
-def _adoption(plan: SearchPlan, label: str | None) -> list[str]:
+def adoption(trial: SweptPoint) -> tuple[str, ...]:
     """How to bring a trial into the project: by params.yaml, or by a command."""
-    if label is None:
-        return []
-    point = next(point for point in plan.sweep.points if point.label == label)
     settings = [
-        f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in point.settings.items()
+        f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in trial.settings.items()
     ]
-    return [f"in params.yaml {'; '.join(settings)}", f"or dvc exp apply {point.experiment}"]
+    return f"in params.yaml {'; '.join(settings)}", f"or dvc exp apply {trial.experiment}"
 
 
 def headings(metric: str) -> list[str]:
@@ -117,47 +121,54 @@ def metrics_text(result: TrialResult, statistic: Statistic) -> str:
     """Write the metrics of a trial in one line; empty where it was refused."""
     if result.refused:
         return ""
-    taken = milliseconds(result.latency_ms.of(statistic) if result.latency_ms else None)
-    lost = None if result.accuracy_drop is None else -result.accuracy_drop
     return (
-        f"{percent(result.accuracy)} ({points(lost)}), {kilobytes(result.bytes)}, "
-        f"{kilobytes(result.gzip_bytes)} gzipped, {statistic_name(statistic)} {taken}, "
-        f"{percent(result.macs, 0)} of the compute"
+        f"{percent(result.accuracy)} ({_lost(result)}), {kilobytes(result.bytes)}, "
+        f"{kilobytes(result.gzip_bytes)} gzipped, {statistic_name(statistic)} "
+        f"{_latency(result, statistic)}, {percent(result.macs, 0)} of the compute"
     )
 
 
-def row(trial: dict[str, Any], statistic: Statistic) -> dict[str, str]:
-    """A trial of search.json as a row of texts, by column; one latency of five."""
-    if "skipped" in trial or "failed" in trial:
-        word = "skipped" if "skipped" in trial else "failed"
-        words = {"limits": f"{word}: {trial.get('skipped') or trial['failed']}"}
-        return {**dict.fromkeys(COLUMNS, ""), "trial": trial["label"], **words}
-    seconds = trial["seconds"]
-    lost, times = trial["accuracy_drop"], trial["latency_ms"]
+def rows(summary: VariantSearchSummary) -> list[dict[str, str]]:
+    """The trials as rows of texts, by column; one latency of five."""
+    return [_row(trial, summary.limits.latency_statistic) for trial in summary.trials]
+
+
+def _row(trial: TriedVariant | UntriedVariant, statistic: Statistic) -> dict[str, str]:
+    if isinstance(trial, UntriedVariant):
+        words = {"trial": trial.label, "limits": f"{trial.state}: {trial.reason}"}
+        return dict.fromkeys(COLUMNS, "") | words
+    found = trial.result
+    taken = NOTHING if found.seconds is None else duration(found.seconds)
     return {
-        "trial": trial["label"],
-        "accuracy": percent(trial["accuracy"]),
-        "lost": NOTHING if lost is None else points(-lost),
-        "file": kilobytes(trial["bytes"]),
-        "gzipped": kilobytes(trial["gzip_bytes"]),
-        "latency": f"{statistic_name(statistic)} {milliseconds(times and times[statistic])}",
-        "compute": percent(trial["macs"], 0),
-        "time": "cached" if trial["cached"] else NOTHING if seconds is None else duration(seconds),
-        "limits": "; ".join(_KEY.sub("", reason) for reason in trial["broken"]) or "within all",
+        "trial": trial.label,
+        "accuracy": percent(found.accuracy),
+        "lost": _lost(found),
+        "file": kilobytes(found.bytes),
+        "gzipped": kilobytes(found.gzip_bytes),
+        "latency": f"{statistic_name(statistic)} {_latency(found, statistic)}",
+        "compute": percent(found.macs, 0),
+        "time": "cached" if found.cached else taken,
+        "limits": "; ".join(_KEY.sub("", reason) for reason in trial.broken) or "within all",
     }
 
 
-def write_page(folder: Path, summary: dict[str, Any]) -> Path:
+def _lost(result: TrialResult) -> str:
+    return NOTHING if result.accuracy_drop is None else points(-result.accuracy_drop)
+
+
+def _latency(result: TrialResult, statistic: Statistic) -> str:
+    return milliseconds(result.latency_ms.of(statistic) if result.latency_ms else None)
+
+
+def write_page(folder: Path, summary: VariantSearchSummary) -> Path:
     """Write index.html and search.json; returns the page."""
-    statistic = summary["limits"]["latency_statistic"]
-    rows = [row(trial, statistic) for trial in summary["trials"]]
-    columns = dict(zip(COLUMNS, headings(summary["metric"]), strict=True))
-    return write_table(folder, summary, columns, rows, NOTE)
+    columns = dict(zip(COLUMNS, headings(summary.metric), strict=True))
+    return write_table(folder, summary, columns, rows(summary), NOTE)
 
 
 def write_table(
     folder: Path,
-    summary: dict[str, Any],
+    summary: SearchSummary,
     columns: Mapping[str, str],
     rows: Sequence[Mapping[str, str]],
     note: str,
@@ -166,20 +177,19 @@ def write_table(
     """Write index.html, search.json and images; returns the page.
 
     Args:
-        summary: content of search.json.
         columns: headings by column, `trial` first.
         rows: texts by column, one row a trial.
         note: what the figures are, in HTML.
         images: `<svg>` elements by name.
     """
-    write_json(folder / "search.json", summary)
+    summary.write(folder / "search.json")
     for name, image in images.items():
         write_text(folder / f"{name}.svg", standalone(image))
     template = template_environment(HERE).get_template("template.html")
     style = CSS.read_text(encoding="utf-8")
     page = folder / "index.html"
     texts = {"columns": columns, "rows": rows, "style": style, "note": note, "images": images}
-    write_text(page, template.render(**summary, **texts))
+    write_text(page, template.render(**dict(summary), **texts))
     return page
 
 

@@ -1,7 +1,7 @@
 """A trial of a search: the params that it runs with, what it reached, the limits it breaks."""
 
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from kdtasks.compress.tflite.estimated_latency import NotEstimatedError, benchmark_at
 from kdtasks.core.latency import Latency, statistic_name
@@ -14,6 +14,7 @@ from kdtasks.data.prepared import open_prepared
 from kdtasks.evaluate.parity import parity_problem
 from kdtasks.orchestrate.search.candidates import Candidate
 from kdtasks.orchestrate.sweep.grid import Draft, ParamsFile, Point, readable_name, short_digest
+from kdtasks.orchestrate.sweep.results import Result
 from kdtasks.params import AFTER_EXPORT, Params
 from kdtasks.params.search import SearchParams
 from kdtasks.report.selection import Violation, violations
@@ -26,7 +27,7 @@ _WITHOUT_INFLUENCE: dict[str, Any] = dict.fromkeys(AFTER_EXPORT - {"evaluate"}, 
 _WITHOUT_INFLUENCE["benchmark"] = {"devices"}  # of which `select.device` is the one that counts
 
 
-class TrialResult(NamedTuple):
+class TrialResult(Result):
     """Metrics of a trial: of the validation split with early exits, and of the file.
 
     The accuracy is that of `evaluate.metric`: of masks their mean IoU, for without a single object
@@ -133,10 +134,9 @@ def broken_limits(
 
 def metrics(result: TrialResult) -> dict[str, Any]:
     """What `dvc exp show` lists of a trial, under names that no other metrics have."""
-    found = result._asdict()
-    del found["cached"], found["bytes"], found["gzip_bytes"]
-    found |= {"size_kb": _kb(result.bytes), "gzip_kb": _kb(result.gzip_bytes)}
-    return {name: value for name, value in found.items() if value is not None}
+    found = result.model_dump(exclude_none=True, exclude={"cached", "bytes", "gzip_bytes"})
+    sizes = {"size_kb": _kb(result.bytes), "gzip_kb": _kb(result.gzip_bytes)}
+    return found | {name: size for name, size in sizes.items() if size is not None}
 
 
 def _kb(count: int | None) -> float | None:

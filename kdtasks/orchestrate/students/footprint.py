@@ -1,7 +1,7 @@
 """What a student costs, known before it trains: of its untrained network, as an int8 file."""
 
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from kdtasks.compress.tflite.arena import measure_arenas
 from kdtasks.compress.tflite.estimated_latency import benchmark_at
 from kdtasks.compress.tflite.metadata import sizes, with_longest_manifest
 from kdtasks.core.errors import BundleError, ExportError, ModelError, SweepError
-from kdtasks.core.files import read_json, write_json
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.core.records import Part, Record
 from kdtasks.core.records.calibration import Calibration, ValidationPoint
 from kdtasks.core.records.compress import ExitParity, Parity
 from kdtasks.core.reproducibility import generator
@@ -33,8 +33,7 @@ _FORMAT = "int8"
 _RANGES_FROM = 8  # images; ranges change neither bytes nor time
 
 
-@dataclass(frozen=True)
-class Footprint:
+class Footprint(Part):
     """Costs of a student to its last exit; None where nobody asked, or another limit was broken.
 
     Attributes:
@@ -71,6 +70,12 @@ class Footprint:
         return float(getattr(self, against))
 
 
+class Footprints(Record):
+    """`.kdtasks/students/scales.json`: what was measured, by the hash of what it depends on."""
+
+    by_student: dict[str, Footprint]
+
+
 class Scales:
     """Measures students once: what was measured is kept in a file, timings above all."""
 
@@ -96,7 +101,8 @@ class Scales:
 
     def weigh(self, student: Student) -> Footprint:
         """Measure a student as far as it is within the limits, the cheapest measurement first."""
-        params, kept = student.params, read_json(self._path) if self._path.is_file() else {}
+        params = student.params
+        kept = Footprints.read(self._path).by_student if self._path.is_file() else {}
         depends_on: dict[str, Any] = {
             "data": {"image_size"},
             "student": {"model", "exits", "heads"},
@@ -109,10 +115,10 @@ class Scales:
         identity = params.model_dump(mode="json", include=depends_on)
         key = short_digest([identity, self._dataset.image_shape, self._dataset.class_names])
         if key in kept:
-            return Footprint(**kept[key])
+            return kept[key]
         found = self._weigh(params)
         if not found.refused:  # which may be for want of a package
-            write_json(self._path, kept | {key: asdict(found)})
+            Footprints(by_student=kept | {key: found}).write(self._path)
         return found
 
     def _weigh(self, params: Params) -> Footprint:
@@ -124,13 +130,15 @@ class Scales:
                 return found
             content = self._convert(network, raw_pixels=params.compress.input == "uint8")
             size = sizes(with_longest_manifest(content, self._dataset.class_names))
-            found = replace(found, **size.present())
+            found = found.model_copy(update=size.present())
             if limits.max_arena_kb is not None and not found.broken(limits, self.own_macs):
                 arenas = measure_arenas(content).values()
-                found = replace(found, arena_bytes=max(each.total for each in arenas))
+                most = max(each.total for each in arenas)
+                found = found.model_copy(update={"arena_bytes": most})
             is_timed = limits.max_latency_ms is not None or limits.student.against == "latency_ms"
             if is_timed and not found.broken(limits, self.own_macs):
-                found = replace(found, latency_ms=self._time(content, network, params))
+                taken = self._time(content, network, params)
+                found = found.model_copy(update={"latency_ms": taken})
         except (ModelError, ExportError, BundleError) as error:
             return Footprint(refused=str(error))
         return found
@@ -144,7 +152,7 @@ class Scales:
             num_classes=self._dataset.num_classes,
             exits=student.exits,
             heads=student.heads,
-            layers=student.model.read(self._project / student.start),
+            layers=student.model.read_layers(self._project / student.start),
         )
 
     def _convert(self, network: BuiltModel, *, raw_pixels: bool) -> bytes:

@@ -2,10 +2,11 @@
 
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kdtasks.core.errors import ParamsError, SweepError
-from kdtasks.learn.networks.saved import start_of
+from kdtasks.learn.networks.saved import initial_weights_of
+from kdtasks.orchestrate.sweep.grid import Settings
 from kdtasks.params import Params
 from kdtasks.params.load import parse_params
 from kdtasks.tasks.registry import task_of
@@ -22,11 +23,9 @@ class Student(NamedTuple):
     params: Params
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """The keys that differ, or may, in any of them."""
-        settings: dict[str, Any] = {
-            "student.model": self.params.student.model.model_dump(mode="json")
-        }
+        settings: Settings = {"student.model": self.params.student.model.model_dump(mode="json")}
         if self.params.search.student.image_sizes and self.image_size:
             settings["data.image_size"] = list(self.image_size)
         return settings
@@ -81,7 +80,7 @@ def check_space(params: Params, project: Path) -> None:
     Raises:
         SweepError: no label judges, masks are cut to patches, or a student begins with weights.
     """
-    if "validation" in params.data.source.answered:
+    if "validation" in params.data.source.teacher_labelled:
         raise SweepError(
             "no validation image has a label to know the accuracy of students by; `kdtasks sweep` "
             "over student.model, which compares agreement with the teacher"
@@ -91,7 +90,7 @@ def check_space(params: Params, project: Path) -> None:
             f"search.student.image_sizes is {params.search.student.image_sizes}, and masks are "
             "answered by patches: set it to [], and sweep over data.source.patch_size"
         )
-    if start_of(Path(params.student.start), params.seeds[0], project):
+    if initial_weights_of(Path(params.student.start), params.seeds[0], project):
         raise SweepError(
             f"student.start holds weights of the present student ({params.student.start}), which "
             "fit no other; set it to an empty folder"

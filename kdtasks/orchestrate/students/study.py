@@ -18,10 +18,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.reproducibility import generator
-from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.files import target_files
 from kdtasks.learn.training.checkpoint import files_hash
 from kdtasks.orchestrate.students.footprint import Footprint
-from kdtasks.orchestrate.students.places import Size
+from kdtasks.orchestrate.students.projects import Size
 from kdtasks.orchestrate.students.space import Student
 from kdtasks.orchestrate.sweep.grid import short_digest
 from kdtasks.orchestrate.tune.study import (
@@ -38,7 +38,7 @@ from kdtasks.params.tune import fresh_seeds
 
 THIRDS = ("small", "medium", "large")
 FRESH = "fresh"  # the study of further seeds
-Tell = Callable[[str, Student, int, FrozenTrial], None]  # third or `fresh`, student, seed, trial
+OnTrial = Callable[[str, Student, int, FrozenTrial], None]  # third or `fresh`, student, seed, trial
 
 
 class OutOfTime(Exception):  # noqa: N818 - no error
@@ -52,14 +52,14 @@ class StudentSearch:
     Attributes:
         params: of the project, with the limits of this search.
         students, footprints: by label, of those within the limits, at least one.
-        places: by image size, a project's folder with images and answers of that size.
+        projects: by image size, a project's folder with images and answers of that size.
     """
 
     project: Path
     params: Params
     students: Mapping[str, Student]
     footprints: Mapping[str, Footprint]
-    places: Mapping[Size | None, Path]
+    projects: Mapping[Size | None, Path]
 
     @property
     def folder(self) -> Path:
@@ -105,9 +105,9 @@ class StudentSearch:
         """The trials so far of each third and of fresh seeds, of these students and files."""
         files = [
             path
-            for place in self.places.values()
-            for paths in [ProjectPaths(place)]
-            for path in (paths.dataset, paths.labelled, *answer_files(paths.targets))
+            for project in self.projects.values()
+            for paths in [ProjectPaths(project)]
+            for path in (paths.dataset, paths.labelled, *target_files(paths.targets))
         ]
         trained = {label: trained_with(self.students[label].params) for label in self.students}
         digest = short_digest([trained, files_hash(files), self.order, self.seed])
@@ -155,19 +155,19 @@ def undominated(points: Mapping[str, tuple[float, float]]) -> list[str]:
     return found
 
 
-def run_search(search: StudentSearch, tell: Tell, minutes: float) -> bool:
+def run_search(search: StudentSearch, on_trial: OnTrial, minutes: float) -> bool:
     """Train students, one of each third in turn, then those of the front with fresh seeds.
 
     Trials of earlier calls count; one that was interrupted goes on from its last checkpoint.
 
     Args:
-        tell: is told of every trial, those of earlier calls too.
+        on_trial: is told of every trial, those of earlier calls too.
         minutes: after them no further training begins.
 
     Returns: whether all that was wanted was trained.
     """
     ends = time.monotonic() + 60 * minutes
-    train = partial(_train, search, tell, ends)
+    train = partial(_train, search, on_trial, ends)
     try:
         for number in range(search.params.search.student.trials):
             for name, labels in search.order.items():
@@ -183,7 +183,7 @@ def run_search(search: StudentSearch, tell: Tell, minutes: float) -> bool:
 
 def _train(
     search: StudentSearch,
-    tell: Tell,
+    on_trial: OnTrial,
     ends: float,
     name: str,
     given: dict[str, str | int],
@@ -200,9 +200,11 @@ def _train(
         }
         if "seed" in given:
             space["seed"] = CategoricalDistribution(search.fresh)
-        place, training = search.places[student.image_size], f"students/{name}"
+        project, training = search.projects[student.image_size], f"students/{name}"
         trial = begin_trial(study, space, given)
-        run = partial(run_trial, trial, training, "soft", student.params, project=place, seed=seed)
+        run = partial(
+            run_trial, trial, training, "soft", student.params, project=project, seed=seed
+        )
         ended = end_trial(trial, run, search.folder / LOG)
-        ProjectPaths(place).checkpoint(training).unlink(missing_ok=True)
-    tell(name, student, seed, ended)
+        ProjectPaths(project).checkpoint(training).unlink(missing_ok=True)
+    on_trial(name, student, seed, ended)

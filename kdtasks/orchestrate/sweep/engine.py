@@ -12,7 +12,7 @@ from kdtasks.core.locks import locked_if_free
 from kdtasks.orchestrate.guardian import GRACE_SECONDS, Guardian
 from kdtasks.orchestrate.processes import run_streamed, uninterrupted
 from kdtasks.orchestrate.project.clone import clone_mark, make_clone, remove_clone
-from kdtasks.orchestrate.project.git import WorkingTree, bring_experiment, save_experiment
+from kdtasks.orchestrate.project.git import WorkingTree, fetch_experiment, save_experiment
 from kdtasks.orchestrate.project.project import Start, child_environment, start_cold
 from kdtasks.orchestrate.runner.files import first_failure, run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, RunObserver, StageState
@@ -92,11 +92,11 @@ class SweepEngine(Generic[R]):
                 remove_clone(clone_path(plan.project, SNAPSHOT))
 
     def _run(self, job: Job, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
-        clone, tree = clone_path(self._plan.project, job.clone), self._planned_tree()
-        place = self._make_clone(tree, clone, job.point.text)
+        folder, tree = clone_path(self._plan.project, job.clone), self._planned_tree()
+        clone = self._make_clone(tree, folder, job.point.text)
         words = (*job.stages, "--workers", str(job.workers))
         if not run_in_clone(
-            place,
+            clone,
             words,
             on_line,
             is_cancelled,
@@ -105,8 +105,8 @@ class SweepEngine(Generic[R]):
             variables=self._stages.of(job.point.params.runtime).for_runs(),
         ):
             return Outcome(StageState.CANCELLED, message="stopped")
-        digest = self._keep(job, place) if job.is_point else ""
-        remove_clone(clone)
+        digest = self._keep(job, clone) if job.is_point else ""
+        remove_clone(folder)
         return Outcome(StageState.COMPLETED, digest)
 
     def _planned_tree(self) -> WorkingTree:
@@ -114,34 +114,34 @@ class SweepEngine(Generic[R]):
         with self._one_snapshot:
             if not self._snapshot:
                 plan, folder = self._plan, clone_path(self._plan.project, SNAPSHOT)
-                place = self._make_clone(plan.tree, folder, "")
+                clone = self._make_clone(plan.tree, folder, "")
                 if plan.tree.state() != plan.state:
                     remove_clone(folder)
                     raise SweepError("the project changed while the sweep began; start it again")
-                self._snapshot = plan.tree._replace(project=place, top=folder)
+                self._snapshot = plan.tree._replace(project=clone, top=folder)
             return self._snapshot
 
     def _make_clone(self, tree: WorkingTree, folder: Path, text: str) -> Path:
         plan = self._plan
         return make_clone(tree, folder, params_text=text, cache=plan.cache, mark=plan.state)
 
-    def _keep(self, job: Job, place: Path) -> str:
+    def _keep(self, job: Job, clone: Path) -> str:
         """Make a finished run an experiment of the project, and keep its metrics."""
         plan, name = self._plan, job.point.experiment
-        result = self._read(job, place)
-        save_experiment(place, plan.tree.head, name, files=self.files)
+        result = self._read(job, clone)
+        save_experiment(clone, plan.tree.head, name, files=self.files)
         with self._one_fetch:
-            commit = bring_experiment(plan.project, place, plan.tree.head, name)
+            commit = fetch_experiment(plan.project, clone, plan.tree.head, name)
         keep_result(result_path(plan.project, job.point), plan.inputs[name], result)
         self.results[name] = result
         return commit
 
-    def _read(self, job: Job, place: Path) -> R:
-        return self._plan.kind.read(place, job.point.params)
+    def _read(self, job: Job, clone: Path) -> R:
+        return self._plan.kind.read(clone, job.point.params)
 
 
 def run_in_clone(
-    place: Path,
+    clone: Path,
     words: Sequence[str],
     on_line: OnLine,
     is_cancelled: IsCancelled,
@@ -157,12 +157,12 @@ def run_in_clone(
     Raises:
         SweepError: a stage failed.
     """
-    _wait_for_killed_run(place)
-    events = run_events(place)
+    _wait_for_killed_run(clone)
+    events = run_events(clone)
     events.unlink(missing_ok=True)  # of a killed run
     status = run_streamed(
         start("kdtasks", "run", *words, "--no-prefect"),
-        folder=place,
+        folder=clone,
         environment={**child_environment(), **(variables or {})},
         on_line=on_line,
         is_cancelled=is_cancelled,
@@ -175,9 +175,9 @@ def run_in_clone(
     return True
 
 
-def _wait_for_killed_run(place: Path) -> None:
+def _wait_for_killed_run(clone: Path) -> None:
     """Let what a killed sweep has left behind in a clone end: its guardian is about to."""
-    path = place / ".dvc" / "tmp" / "kdtasks-run.lock"
+    path = clone / ".dvc" / "tmp" / "kdtasks-run.lock"
     deadline = time.monotonic() + 3 * GRACE_SECONDS
     while path.is_file() and time.monotonic() < deadline:
         with locked_if_free(path) as lock:

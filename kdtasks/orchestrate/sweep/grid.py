@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -26,6 +26,9 @@ NAME_LENGTH = 60  # of what can be read in an experiment's name
 DIGEST_LENGTH = 6
 
 
+Settings = dict[str, Any]  # key of params.yaml, dotted as distill.alpha, to value: any JSON
+
+
 class Axis(NamedTuple):
     """One key and the values that it takes, in the order given."""
 
@@ -39,7 +42,7 @@ class Grid(NamedTuple):
     axes: tuple[Axis, ...]
 
     @property
-    def combinations(self) -> list[dict[str, Any]]:
+    def combinations(self) -> list[Settings]:
         """Key to value of every point; the last axis varies fastest."""
         keys = [axis.key for axis in self.axes]
         values = product(*(axis.values for axis in self.axes))
@@ -124,7 +127,7 @@ class Draft:
     """A params file with some keys set."""
 
     base: ParamsFile
-    settings: Mapping[str, Any]  # key to value
+    settings: Settings
 
     @cached_property
     def content(self) -> dict[str, Any]:
@@ -170,7 +173,7 @@ class Point:
     """One combination of the grid."""
 
     label: str  # as alpha=0.1, temperature=3
-    settings: dict[str, Any]  # key to value
+    settings: Settings
     params: Params
     draft: Draft  # of its params.yaml
     experiment: str  # the name of its DVC experiment
@@ -182,9 +185,8 @@ class Point:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What stands of it in the JSON of a sweep or search, whatever came out."""
-        names = ("label", "settings", "experiment")
-        return {name: getattr(self, name) for name in names}
+        """The fields of `SweptPoint`."""
+        return {name: getattr(self, name) for name in ("label", "settings", "experiment")}
 
 
 def make_points(
@@ -212,7 +214,7 @@ def make_points(
     return points
 
 
-def describe(grid: Grid, settings: dict[str, Any]) -> str:
+def describe(grid: Grid, settings: Settings) -> str:
     """Settings as people read them: alpha=0.1, temperature=3."""
     return ", ".join(f"{grid.short(key)}={value_text(value)}" for key, value in settings.items())
 
@@ -229,7 +231,7 @@ def readable_name(text: str) -> str:
     return re.sub(r"\.\.+", ".", allowed)[:NAME_LENGTH]
 
 
-def with_settings(text: str, settings: dict[str, Any], *, source: str) -> tuple[str, Params]:
+def with_settings(text: str, settings: Settings, *, source: str) -> tuple[str, Params]:
     """A params file with some keys set, its comments kept; as text and as it will be read.
 
     Raises:

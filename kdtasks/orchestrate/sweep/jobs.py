@@ -79,9 +79,9 @@ def make_jobs(
     names = _group_names(grid, groups, by_name)
     jobs: dict[str, Job] = {}
     needs: dict[str, list[str]] = {point.label: [] for point in points}
-    for place, (name, group) in enumerate(zip(names, groups, strict=True)):
+    for index, (name, group) in enumerate(zip(names, groups, strict=True)):
         members = [by_name[member] for member in group.members]
-        clone = f"shared-{place}-{group.members[0]}"
+        clone = f"shared-{index}-{group.members[0]}"
         jobs[name] = Job(clone, members[0], group.stages, capacity.stages, is_point=False)
         needs[name] = [names[need] for need in group.needs]
         for point in members:

@@ -1,7 +1,7 @@
 """What a teacher is worth in labels: two learning curves, and what one reads off the other."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -77,11 +77,6 @@ def label_curves(
     return curves
 
 
-def curves_of(summary: Mapping[str, Any]) -> list[LabelCurve]:
-    """Take the curves out of the content of sweep.json."""
-    return [LabelCurve.model_validate(curve, strict=False) for curve in summary["label_curves"]]
-
-
 def _worth(results: Sequence[PointResult], confidence: float) -> tuple[LabelWorth, ...]:
     seeds = sorted(results[0].student)
     look = look_at(len(seeds))
@@ -125,8 +120,8 @@ def label_worth(
     for number, scores in zip(labels, np.asarray(distilled, dtype=float), strict=True):
         differences = scores - alone
         mean, spread = differences.mean(axis=1), differences.std(axis=1, ddof=1)
-        is_told = (np.abs(mean) > quantile * spread / seeds**0.5) & (spread > NO_SPREAD)
-        found.append(_read_off(number, numbers, mean, is_told))
+        is_significant = (np.abs(mean) > quantile * spread / seeds**0.5) & (spread > NO_SPREAD)
+        found.append(_read_off(number, numbers, mean, is_significant))
     return tuple(found)
 
 
@@ -153,10 +148,10 @@ def between(labels: Sequence[int], scores: ArrayLike, numbers: ArrayLike) -> np.
 
 
 def _read_off(
-    labels: int, numbers: np.ndarray, mean: np.ndarray, is_told: np.ndarray
+    labels: int, numbers: np.ndarray, mean: np.ndarray, is_significant: np.ndarray
 ) -> LabelWorth:
     """Read one point's worth off its mean lead over the student alone, at each of `numbers`."""
-    too_few, too_many = is_told & (mean > 0), is_told & (mean < 0)
+    too_few, too_many = is_significant & (mean > 0), is_significant & (mean < 0)
     suffice = numbers[mean <= NO_SPREAD]
     beyond: Literal["fewer", "more"] | None = None
     if not len(suffice):

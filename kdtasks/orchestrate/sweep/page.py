@@ -2,22 +2,17 @@
 
 import json
 import shlex
-from collections.abc import Mapping
 from itertools import count as count_from
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kdtasks.core.files import write_json, write_text
+from kdtasks.core.files import write_text
 from kdtasks.core.text import count, percent, percent_range, seeds
-from kdtasks.orchestrate.sweep.grid import Grid, short_digest, value_text
-from kdtasks.orchestrate.sweep.label_curve import (
-    alone_text,
-    curves_of,
-    worth_range,
-    worth_sentence,
-)
+from kdtasks.orchestrate.sweep.grid import Grid, Settings, short_digest, value_text
+from kdtasks.orchestrate.sweep.label_curve import alone_text, worth_range, worth_sentence
 from kdtasks.orchestrate.sweep.label_figure import label_figure
 from kdtasks.orchestrate.sweep.plan import COMPARE_STAGE, SweepOptions, SweepPlan
+from kdtasks.orchestrate.sweep.record import FailedPoint, PointSummary, SweepSummary
 from kdtasks.orchestrate.sweep.results import PointResult
 from kdtasks.orchestrate.sweep.summary import headline, in_points, p_text
 from kdtasks.report.drawing import CSS, Colour, draw, standalone, template_environment
@@ -42,12 +37,12 @@ def default_folder(plan: SweepPlan[PointResult]) -> Path:
     return plan.project / "report" / f"sweep-{short_digest(names)}"
 
 
-def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> Path:
+def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: SweepSummary) -> Path:
     """Write index.html, sweep.json and label curves; the same numbers give the same bytes.
 
     Returns: the page.
     """
-    write_json(folder / "sweep.json", summary)
+    summary.write(folder / "sweep.json")
     for name, image in label_figures(summary).items():
         write_text(folder / f"{name}.svg", standalone(image))
     page = folder / "index.html"
@@ -55,7 +50,7 @@ def write_page(folder: Path, grid: Grid, options: SweepOptions, summary: dict[st
     return page
 
 
-def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> str:
+def render_page(grid: Grid, options: SweepOptions, summary: SweepSummary) -> str:
     """Render the page: one HTML file with its styles and image inside."""
     environment = template_environment(HERE)
     for write in (percent, percent_range, more_seeds, p_text):
@@ -63,26 +58,25 @@ def render_page(grid: Grid, options: SweepOptions, summary: dict[str, Any]) -> s
     environment.globals["in_points"] = in_points
     environment.globals.update(alone_text=alone_text, worth_range=worth_range)
     environment.filters.update(count=count, worth_sentence=worth_sentence)
-    has_figure = any("gain" in point for point in summary["points"])
     return environment.get_template("template.html").render(
-        **summary,
+        **dict(summary),
         headline=headline(summary),
-        number_of_seeds=seeds(len(summary["seeds"])),
-        keys=[axis["key"] for axis in summary["axes"]],
+        number_of_seeds=seeds(len(summary.seeds)),
+        keys=[axis.key for axis in summary.axes],
         tables=heat_map(grid, summary),
-        image=gains_figure(summary) if has_figure else None,
-        curves=list(zip(curves_of(summary), label_figures(summary).values(), strict=True)),
+        image=gains_figure(summary) if summary.ended else None,
+        curves=list(zip(summary.label_curves, label_figures(summary).values(), strict=True)),
         command=command_line(options),
         style=CSS.read_text(encoding="utf-8"),
     )
 
 
-def label_figures(summary: dict[str, Any]) -> dict[str, str]:
+def label_figures(summary: SweepSummary) -> dict[str, str]:
     """Draw what there is of label curves: name of the file to `<svg>` element."""
-    names = (f"labels-{place}" if place > 1 else "labels" for place in count_from(1))
+    names = (f"labels-{number}" if number > 1 else "labels" for number in count_from(1))
     return {
         name: label_figure(curve, summary, name)
-        for curve, name in zip(curves_of(summary), names, strict=False)
+        for curve, name in zip(summary.label_curves, names, strict=False)
     }
 
 
@@ -98,29 +92,29 @@ def command_line(options: SweepOptions) -> str:
     return shlex.join(words)
 
 
-def gains_figure(summary: dict[str, Any]) -> str:
+def gains_figure(summary: SweepSummary) -> str:
     """Draw the mean gain of every point, its interval and its seeds, against zero."""
-    shown = [point for point in summary["points"] if "gain" in point]
-    chosen = (summary["chosen"] or {}).get("label")
+    shown = list(summary.ended.values())
+    chosen = summary.chosen.label if summary.chosen else None
 
     def plot(axes: "Axes") -> None:
-        places = list(range(len(shown), 0, -1))
+        heights = list(range(len(shown), 0, -1))
         axes.axvline(0, color=Colour.INK, linewidth=1)
-        for place, point in zip(places, shown, strict=True):
-            gain = point["gain"]
-            colour = COLOURS[gain["verdict"]]
-            by_seed = [value * 100 for value in gain["by_seed"].values()]
-            axes.scatter(by_seed, [place] * len(by_seed), s=7, color=colour, alpha=0.45, zorder=2)
-            if gain["interval"]:
-                ends = [end * 100 for end in gain["interval"]]
-                axes.plot(ends, [place, place], color=colour, zorder=2)
+        for number, point in zip(heights, shown, strict=True):
+            gain = point.gain
+            colour = COLOURS[gain.verdict]
+            by_seed = [value * 100 for value in gain.by_seed.values()]
+            axes.scatter(by_seed, [number] * len(by_seed), s=7, color=colour, alpha=0.45, zorder=2)
+            if gain.interval:
+                ends = [end * 100 for end in gain.interval]
+                axes.plot(ends, [number, number], color=colour, zorder=2)
             axes.scatter(
-                gain["mean"] * 100, place, s=30, color=colour, zorder=3,
-                marker="D" if point["label"] == chosen else "o",
+                gain.mean * 100, number, s=30, color=colour, zorder=3,
+                marker="D" if point.label == chosen else "o",
             )  # fmt: skip
-        axes.set_yticks(places, [point["label"] for point in shown])
+        axes.set_yticks(heights, [point.label for point in shown])
         for point, label in zip(shown, axes.get_yticklabels(), strict=True):
-            label.set_color(Colour.CHOSEN if point["label"] == chosen else Colour.INK)
+            label.set_color(Colour.CHOSEN if point.label == chosen else Colour.INK)
         axes.set_ylim(0.4, len(shown) + 0.6)
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
@@ -134,7 +128,7 @@ def gains_figure(summary: dict[str, Any]) -> str:
 class Cell(NamedTuple):
     """One point."""
 
-    point: dict[str, Any]  # as in sweep.json
+    point: PointSummary | FailedPoint
     colour: str  # CSS
 
 
@@ -148,16 +142,15 @@ class HeatMap(NamedTuple):
     rows: list[tuple[str, list[Cell]]]  # the value, then a cell for every column
 
 
-def heat_map(grid: Grid, summary: Mapping[str, Any]) -> list[HeatMap]:
+def heat_map(grid: Grid, summary: SweepSummary) -> list[HeatMap]:
     """Lay the points out; the key with fewer values goes across, so that the table fits."""
     varied = [axis for axis in grid.axes if len(axis.values) > 1] or [grid.axes[0]]
     across, *down = sorted(varied[:2], key=lambda axis: len(axis.values))
-    gains = [abs(point["gain"]["mean"]) for point in summary["points"] if "gain" in point]
-    largest = max(gains, default=0.0)
-    points = {_identity(point["settings"]): point for point in summary["points"]}
+    largest = max((abs(point.gain.mean) for point in summary.ended.values()), default=0.0)
+    points = {_identity(point.settings): point for point in summary.points}
     first = {axis.key: axis.values[0] for axis in grid.axes}
 
-    def cell(settings: dict[str, Any]) -> Cell:
+    def cell(settings: Settings) -> Cell:
         point = points[_identity({**first, **settings})]
         return Cell(point, _colour(point, largest))
 
@@ -179,15 +172,15 @@ def heat_map(grid: Grid, summary: Mapping[str, Any]) -> list[HeatMap]:
     ]
 
 
-def _identity(settings: Mapping[str, Any]) -> str:
+def _identity(settings: Settings) -> str:
     """Settings as text that differs where they do: true is not 1."""
     return json.dumps(settings, sort_keys=True, default=str)
 
 
-def _colour(point: Mapping[str, Any], largest: float) -> str:
-    if "gain" not in point:
+def _colour(point: PointSummary | FailedPoint, largest: float) -> str:
+    if isinstance(point, FailedPoint):
         return "transparent"
-    gain = point["gain"]["mean"]
+    gain = point.gain.mean
     fraction = abs(gain) / largest if largest else 0.0
     opacity = FAINTEST + (STRONGEST - FAINTEST) * fraction
     return f"rgb({BETTER if gain >= 0 else WORSE} / {opacity:.2f})"

@@ -34,7 +34,7 @@ class Pipeline(NamedTuple):
     outputs: frozenset[str]
 
 
-class Work(NamedTuple):
+class StageWork(NamedTuple):
     """What a stage does, but for the values of params.yaml that it depends on."""
 
     about: str  # a hash of its command, what it reads and writes, params of other files
@@ -47,7 +47,7 @@ class Blueprint(NamedTuple):
     """The pipeline of all points for which the variables of dvc.yaml have the same values."""
 
     stages: dict[str, StageNode]
-    work: dict[str, Work]  # of every stage
+    work: dict[str, StageWork]  # of every stage
     sources: frozenset[str]
     outputs: frozenset[str]
     variables: tuple[str, ...]  # keys of params.yaml that stand in dvc.yaml as ${key}
@@ -80,7 +80,7 @@ def read_blueprint(folder: Path, targets: Sequence[str]) -> Blueprint:
         graph = repo.index.graph
         chosen = {it.addressing: it for it in plan_repro(graph, find_stages(repo, targets))}
         nodes: dict[str, StageNode] = {}
-        work: dict[str, Work] = {}
+        work: dict[str, StageWork] = {}
         for name, stage in chosen.items():
             needs = tuple(sorted(needed.addressing for needed in graph.successors(stage)))
             nodes[name] = stage_node(stage, needs)
@@ -139,7 +139,7 @@ def _relative(path: Any, folder: Path) -> str:
     return str(path.def_path) if is_absolute else os.path.relpath(path.fs_path, folder)
 
 
-def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> Work:
+def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> StageWork:
     params = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
     here = [dep for dep in params if Path(dep.fs_path) == params_file]
     reads = sorted(str(dep.def_path) for dep in _files(stage))
@@ -154,7 +154,7 @@ def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> Work:
     if str(ProjectPaths().code) in about["writes"]:
         keys = []  # a stage's list of code depends on params of that stage alone
     reads_all = PARAMS in reads or any(not dep.params for dep in here)
-    return Work(_hash_of(about), tuple(keys), reads_all, needs)
+    return StageWork(_hash_of(about), tuple(keys), reads_all, needs)
 
 
 def _value(params: Mapping[str, Any], key: str) -> Any:

@@ -61,7 +61,7 @@ class SweepPlan(Generic[R]):
     note: str | None  # where less can run at once than was asked for
     where: str = ""  # the cluster that it runs on; empty for this machine
 
-    def place(self, name: str) -> Path:
+    def project_folder(self, name: str) -> Path:
         """The project's folder in the clone of a node of the graph."""
         return project_in(clone_path(self.project, self.jobs[name].clone), self.tree)
 

@@ -2,35 +2,33 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import SerializeAsAny
 
-from kdtasks.core.errors import Refused
-from kdtasks.core.files import json_text, read_json, write_json
+from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.processor import read_processor
-from kdtasks.core.records import Refusal
+from kdtasks.core.records import Part, Record, Refusal
 from kdtasks.core.records.data import NO_LABELS, Labels
 from kdtasks.core.records.evaluate import Comparison
 from kdtasks.core.records.training import Training
 from kdtasks.params import Params
 
 
-class Result(Protocol):
-    """What is read and kept of a point; a NamedTuple of what JSON can hold."""
+class Result(Part):
+    """What is read and kept of a point."""
 
     @classmethod
     def read(cls, folder: Path, params: Params) -> Self:
         """Read it in the folder in which the point ran."""
-
-    def _asdict(self) -> dict[str, Any]: ...
+        raise NotImplementedError
 
 
 R = TypeVar("R", bound=Result)
 
 
-class PointResult(NamedTuple):
+class PointResult(Result):
     """Scores of a point by seed, of the metric that models are compared by, 0 … 1."""
 
     student: dict[int, float]  # from scratch, test split
@@ -62,28 +60,34 @@ class PointResult(NamedTuple):
             raise Refused(NO_LABELS)
         trained = {seed: Training.read(paths.metrics("distill", seed)) for seed in seeds}
         return cls(
-            {int(seed): score for seed, score in compare.student.by_seed.items()},
-            {int(seed): score for seed, score in compare.distill.by_seed.items()},
-            {seed: training.validation.score(metric) for seed, training in trained.items()},
-            compare.teacher.score(metric) if compare.teacher else None,
-            compare.rows,
-            compare.gain.bootstrap_interval,
-            Labels.read(paths.metrics("labels")).train,
-            compare.teacher_lead,
-            (read_processor().kind,),
+            student={int(seed): score for seed, score in compare.student.by_seed.items()},
+            distilled={int(seed): score for seed, score in compare.distill.by_seed.items()},
+            validation={seed: it.validation.score(metric) for seed, it in trained.items()},
+            teacher=compare.teacher.score(metric) if compare.teacher else None,
+            rows=compare.rows,
+            bootstrap=compare.gain.bootstrap_interval,
+            labels=Labels.read(paths.metrics("labels")).train,
+            teacher_lead=compare.teacher_lead,
+            processors=(read_processor().kind,),
         )
+
+
+class KeptResult(Record, Generic[R]):
+    """A result, and the hash of all that it depends on."""
+
+    inputs: str
+    result: SerializeAsAny[R]
 
 
 def keep_result(path: Path, inputs: str, result: Result) -> None:
     """Write a result down, with the hash of all that it depends on."""
-    write_json(path, {"inputs": inputs, "result": result._asdict()})
+    KeptResult(inputs=inputs, result=result).write(path)
 
 
 def kept_result(path: Path, inputs: str, kind: type[R]) -> R | None:
     """A result that was written down for these inputs; none if there is none."""
     try:
-        content = read_json(path)
-        found = TypeAdapter(kind).validate_json(json_text(content["result"]))
-        return found if content["inputs"] == inputs else None
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return None  # the last three: damaged, or of another version of this code
+        kept = KeptResult[kind].read(path)  # type: ignore[valid-type]
+    except KdTasksError:
+        return None  # also where it is damaged, or of another version of this code
+    return kept.result if kept.inputs == inputs else None

@@ -1,10 +1,10 @@
 """What the points of a sweep show together: many comparisons, one error rate."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from kdtasks.core.records import Part
 from kdtasks.core.records.evaluate import Gain
 from kdtasks.evaluate.comparison import gain_of, holm
 from kdtasks.evaluate.intervals import NO_SPREAD, has_spread
@@ -83,11 +83,11 @@ def point_gains(
     return {label: corrected(label, gain) for label, gain in gains.items()}
 
 
-class Choice(NamedTuple):
+class Choice(Part):
     """The point that is best on the validation split."""
 
     label: str
-    ties: list[str]  # others with the very same mean; the first in the grid is taken
+    ties: tuple[str, ...]  # others with the very same mean; the first in the grid is taken
 
 
 def best_point(results: Mapping[str, PointResult]) -> Choice | None:
@@ -102,4 +102,4 @@ def best_point(results: Mapping[str, PointResult]) -> Choice | None:
         return None
     best = max(means.values())
     first, *ties = [label for label, value in means.items() if best - value <= NO_SPREAD]
-    return Choice(first, ties)
+    return Choice(label=first, ties=tuple(ties))

@@ -23,41 +23,46 @@ from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lines import LinesReporter
 from kdtasks.orchestrate.sweep.engine import SweepEnd
-from kdtasks.orchestrate.sweep.label_curve import curves_of, label_curves, worth_sentence
+from kdtasks.orchestrate.sweep.grid import Point
+from kdtasks.orchestrate.sweep.label_curve import label_curves, worth_sentence
 from kdtasks.orchestrate.sweep.plan import SweepPlan
+from kdtasks.orchestrate.sweep.record import FailedPoint, PointSummary, SweepSummary, SweptAxis
 from kdtasks.orchestrate.sweep.results import PointResult
-from kdtasks.orchestrate.sweep.statistics import best_point, point_gains
+from kdtasks.orchestrate.sweep.statistics import Choice, best_point, point_gains
 from kdtasks.report.sentences import verdict
 
 IN_HEADLINE = 4  # points of a label curve at most
 TOLD = (StageState.COMPLETED, StageState.PULLED, StageState.FAILED)  # of the stages of a point
 
 
-def table_rows(summary: dict[str, Any]) -> list[dict[str, str]]:
+COLUMNS = (
+    "point", "validation", "student alone", "distilled", "gain, points", "interval", "p, Holm",
+    "verdict",
+)  # fmt: skip
+
+
+def table_rows(summary: SweepSummary) -> list[dict[str, str]]:
     """The points of a sweep as rows of texts, by column."""
-    return list(map(_row, summary["points"]))
+    return [dict(zip(COLUMNS, _cells(point), strict=True)) for point in summary.points]
 
 
-def _row(point: dict[str, Any]) -> dict[str, str]:
-    gain = point.get("gain", {})
-    means = {key: point.get(key, {}).get("mean") for key in ("validation", "student", "distill")}
-    interval = gain.get("interval") or ()
-    return {
-        "point": point["label"],
-        "validation": percent(means["validation"]),
-        "student alone": percent(means["student"]),
-        "distilled": percent(means["distill"]),
-        "gain, points": in_points(*([gain["mean"]] if gain else [])),
-        "interval": in_points(*interval),
-        "p, Holm": p_text(gain.get("adjusted_p_value")),
-        "verdict": verdict(gain["verdict"], gain["seeds_needed"])
-        if gain
-        else f"failed: {point['failed']}",
-    }
+def _cells(point: PointSummary | FailedPoint) -> tuple[str, ...]:
+    if isinstance(point, FailedPoint):
+        return point.label, *[NOTHING] * (len(COLUMNS) - 2), f"failed: {point.failed}"
+    gain = point.gain
+    means = (it.mean for it in (point.validation, point.student, point.distill))
+    return (
+        point.label,
+        *map(percent, means),
+        in_points(gain.mean),
+        in_points(*gain.interval or ()),
+        p_text(gain.adjusted_p_value),
+        verdict(gain.verdict, gain.seeds_needed),
+    )
 
 
-def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
-    """Build the content of sweep.json (docs/sweep.md); nothing in it depends on the clock."""
+def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> SweepSummary:
+    """Say what came out (docs/sweep.md); nothing in it depends on the clock."""
     first = plan.points[0].params
     confidence = first.evaluate.confidence
     results = {
@@ -66,49 +71,42 @@ def summarise(plan: SweepPlan[PointResult], end: SweepEnd) -> dict[str, Any]:
         if point.experiment in end.results
     }
     gains = point_gains(results, compared=len(plan.points), confidence=confidence)
-    choice = best_point(results)
 
-    def content(label: str) -> dict[str, Any]:
+    def summary_of(point: Point) -> PointSummary | FailedPoint:
+        label = point.label
         if label not in results:
-            outcome = end.outcomes[label]
-            return {"failed": outcome.message.removeprefix(f"{label}: ") or str(outcome.state)}
-        result, keys = results[label], {"by_seed", "mean", "interval"}
-        by_seed = {
-            "student": result.student,
-            "distill": result.distilled,
-            "validation": result.validation,
-        }
-        return {
-            "teacher": result.teacher,
-            "teacher_lead": result.teacher_lead,
-            "rows": result.rows,
-            "labels": result.labels,
-            "processors": list(result.processors),
-            "gain": gains[label].model_dump(mode="json"),
-            **{
-                name: over_seeds(scores, confidence).model_dump(mode="json", include=keys)
-                for name, scores in by_seed.items()
-            },
-        }
+            return FailedPoint(**point.about, failed=end.outcomes[label].reason(label))
+        result = results[label]
+        return PointSummary(
+            **point.about,
+            teacher=result.teacher,
+            teacher_lead=result.teacher_lead,
+            rows=result.rows,
+            labels=result.labels,
+            processors=result.processors,
+            gain=gains[label],
+            student=over_seeds(result.student, confidence),
+            distill=over_seeds(result.distilled, confidence),
+            validation=over_seeds(result.validation, confidence),
+        )
 
-    curves = label_curves(plan.grid, plan.points, results, confidence)
-    return {
-        "recipe": first.recipe,
-        "metric": first.metric.name,
-        "axes": [{"key": axis.key, "values": list(axis.values)} for axis in plan.grid.axes],
-        "seeds": list(first.seeds),
-        "confidence": confidence,
-        "compared": len(plan.points),
-        "points": [{**point.about, **content(point.label)} for point in plan.points],
-        "chosen": choice and choice._asdict(),
-        "label_curves": [curve.model_dump(mode="json") for curve in curves],
-    }
+    return SweepSummary(
+        recipe=first.recipe,
+        metric=first.metric.name,
+        axes=tuple(SweptAxis(key=axis.key, values=axis.values) for axis in plan.grid.axes),
+        seeds=first.seeds,
+        confidence=confidence,
+        compared=len(plan.points),
+        points=tuple(map(summary_of, plan.points)),
+        chosen=best_point(results),
+        label_curves=tuple(label_curves(plan.grid, plan.points, results, confidence)),
+    )
 
 
-def headline(summary: dict[str, Any]) -> str:
+def headline(summary: SweepSummary) -> str:
     """Say in one or two sentences what came out; what could not be told is said too."""
-    best = chosen(summary) if summary["chosen"] else None
-    curves = curves_of(summary)
+    best = chosen(summary, summary.chosen) if summary.chosen else None
+    curves = summary.label_curves
     # what is longer, the page tells beside the image
     is_short = len(curves) == 1 and len(curves[0].worth) <= IN_HEADLINE
     worth = worth_sentence(curves[0].worth) if is_short else None
@@ -116,33 +114,31 @@ def headline(summary: dict[str, Any]) -> str:
     return " ".join(filter(None, (poor_teachers(summary), worth, found(summary), best, mixed)))
 
 
-def found(summary: dict[str, Any]) -> str:
+def found(summary: SweepSummary) -> str:
     """Count the points where distillation helps, hurts, is inconclusive, or that failed."""
-    count = Counter(
-        point["gain"]["verdict"] if "gain" in point else "failed" for point in summary["points"]
-    )
+    count = Counter(point.gain.verdict for point in summary.ended.values())
+    failed = summary.compared - len(summary.ended)
     effects = [f"{verdict} at {count[verdict]}" for verdict in ("helps", "hurts") if count[verdict]]
     parts = [
         f"distillation {' and '.join(effects)}" if effects else "none shows an effect",
         *([f"{count['inconclusive']} inconclusive"] if count["inconclusive"] else []),
-        *([f"{count['failed']} failed"] if count["failed"] else []),
+        *([f"{failed} failed"] if failed else []),
     ]
-    of_all = f"Of {quantity(summary['compared'], 'point')} with {seeds(len(summary['seeds']))} each"
+    of_all = f"Of {quantity(summary.compared, 'point')} with {seeds(len(summary.seeds))} each"
     return f"{of_all}, {', '.join(parts)}."
 
 
-def chosen(summary: dict[str, Any]) -> str:
+def chosen(summary: SweepSummary, choice: Choice) -> str:
     """Name the point that validation chooses, and what it gained on the test split."""
-    choice = summary["chosen"]
-    point = next(point for point in summary["points"] if point["label"] == choice["label"])
-    gain = point["gain"]
-    interval = f" ({points_range(gain['interval'])})" if gain["interval"] else ""
-    test = f"gain on the test split is {points(gain['mean'])}{interval}, {gain['verdict']}."
-    if len(summary["points"]) == 1:
+    point = summary.ended[choice.label]
+    gain = point.gain
+    interval = f" ({points_range(gain.interval)})" if gain.interval else ""
+    test = f"gain on the test split is {points(gain.mean)}{interval}, {gain.verdict}."
+    if len(summary.points) == 1:
         return f"Its {test}"
-    ties = f", as are {len(choice['ties'])} more" if choice["ties"] else ""
-    accuracy = percent(point["validation"]["mean"])
-    return f"Best on validation{ties}: {point['label']} ({accuracy}); there the {test}"
+    ties = f", as are {len(choice.ties)} more" if choice.ties else ""
+    accuracy = percent(point.validation.mean)
+    return f"Best on validation{ties}: {point.label} ({accuracy}); there the {test}"
 
 
 def in_points(*differences: float) -> str:
@@ -158,24 +154,23 @@ def p_text(value: float | None) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def poor_teachers(summary: dict[str, Any]) -> str | None:
+def poor_teachers(summary: SweepSummary) -> str | None:
     """Name the points whose teacher is worse than the student from scratch, paired over images."""
-    compared = [point for point in summary["points"] if "gain" in point]
-    poor = [point for point in compared if (lead := point["teacher_lead"]) and lead[1] < 0]
+    ended = summary.ended.values()
+    poor = [point.label for point in ended if point.teacher_lead and point.teacher_lead[1] < 0]
     if not poor:
         return None
-    where = f"At {'; '.join(point['label'] for point in poor)}"
-    if len(poor) == len(compared):
+    where = f"At {'; '.join(poor)}"
+    if len(poor) == len(ended):
         where = "At every point"
     return f"{where} the teacher is worse than the student from scratch."
 
 
-def mixed_processors(summary: dict[str, Any]) -> str | None:
+def mixed_processors(summary: SweepSummary) -> str | None:
     """Name which points ran on which processors, where the kinds differ: last bits do as well."""
     labels: dict[str, list[str]] = {}
-    for point in summary["points"]:
-        if kinds := point.get("processors"):
-            labels.setdefault(" and ".join(kinds), []).append(point["label"])
+    for point in summary.ended.values():
+        labels.setdefault(" and ".join(point.processors), []).append(point.label)
     if len(labels) < 2 and not any(" and " in kinds for kinds in labels):
         return None
     parts = "; ".join(f"{', '.join(points)} on {kinds}" for kinds, points in labels.items())
@@ -204,7 +199,10 @@ class SweepProgress(LinesReporter):
 
     def _print_line(self, node: StageNode, line: str) -> None:
         """Whatever the run of a point prints, print which of its stages have ended since."""
-        events, offset = run_events(self._plan.place(node.name)), self._offsets.get(node.name, 0)
+        events, offset = (
+            run_events(self._plan.project_folder(node.name)),
+            self._offsets.get(node.name, 0),
+        )
         found, self._offsets[node.name] = tail(events, offset)
         for event in found:
             if isinstance(event, StageEvent) and event.state in TOLD:

@@ -14,8 +14,8 @@ from kdtasks.orchestrate.project.git import (
     changed_tree,
     commit_experiment,
     git,
-    git_if_any,
     reference,
+    try_git,
 )
 from kdtasks.orchestrate.sweep.grid import with_settings
 from kdtasks.orchestrate.tune.space import settings_of
@@ -46,7 +46,7 @@ class SettingsExperiments:
     @classmethod
     def of(cls, project: Path) -> Self | None:
         """Those of a project; None where git has no commit of it, to which experiments belong."""
-        head = git_if_any(project, "rev-parse", "--verify", "HEAD")
+        head = try_git(project, "rev-parse", "--verify", "HEAD")
         return (head and cls(project, head)) or None
 
     def is_kept(self, experiment: str) -> bool:

@@ -13,8 +13,9 @@ from optuna.distributions import (
 )
 
 from kdtasks.core.errors import TuneError, did_you_mean
-from kdtasks.learn.arms import Arm, pace
+from kdtasks.learn.arms import Arm, rate_and_epochs
 from kdtasks.learn.losses.distillation import distillation_losses
+from kdtasks.orchestrate.sweep.grid import Settings
 from kdtasks.params import Params
 from kdtasks.params.load import parse_params
 from kdtasks.tasks.registry import task_of
@@ -65,10 +66,10 @@ def spaces(params: Params, changes: Sequence[str]) -> dict[str, Space]:
     return found
 
 
-def present(params: Params, space: Space) -> dict[str, Any]:
+def present(params: Params, space: Space) -> Settings:
     """The values that params have already of what is tuned, where the space has them."""
     (arm,) = (ARMS[name] for name, keys in KEYS.items() if not space.keys() - {*keys})
-    rate, epochs = pace(arm, params.student, params.distill)
+    rate, epochs = rate_and_epochs(arm, params.student, params.distill)
     distill = params.distill
     values = {
         **dict.fromkeys(("student.learning_rate", "distill.learning_rate"), rate),
@@ -100,14 +101,14 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
     return parse_params(content, source="kdtasks tune")
 
 
-def settings_of(params: Params, keys: Iterable[str]) -> dict[str, Any]:
+def settings_of(params: Params, keys: Iterable[str]) -> Settings:
     """The values of some keys, as they stand in params.yaml."""
     content = params.model_dump(mode="json")
     return {key: reduce(getitem, key.split("."), content) for key in keys}
 
 
 def _default(name: str, params: Params) -> Space:
-    rate, epochs = pace(ARMS[name], params.student, params.distill)
+    rate, epochs = rate_and_epochs(ARMS[name], params.student, params.distill)
     rates = FloatDistribution(rate / 10, rate * 10, log=True)
     lengths = IntDistribution(max(1, epochs // 2), 2 * epochs)
     if name == "alone":

@@ -21,7 +21,7 @@ from kdtasks.core.errors import TrainingError, TuneError
 from kdtasks.core.locks import locked_if_free
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.reproducibility import generator, pin_process
-from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.files import target_files
 from kdtasks.learn.training.checkpoint import files_hash
 from kdtasks.orchestrate.sweep.grid import short_digest
 from kdtasks.orchestrate.tune.space import ARMS, Space, present, with_values
@@ -31,7 +31,7 @@ from kdtasks.params import Params
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 LOG = "log.txt"  # what trainings print
 BROKE = "broke"  # the attribute of a trial whose training broke down: why
-Tell = Callable[[str, int, FrozenTrial], None]  # name of the student, number of its trial from 1
+OnTrial = Callable[[str, int, FrozenTrial], None]  # name of the student, number of its trial from 1
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Tuning:
     def studies(self) -> dict[str, Study]:
         """The trials so far of either student, with these settings, files, spaces and seed."""
         paths = ProjectPaths(self.project)
-        files = files_hash([paths.dataset, paths.labelled, *answer_files(paths.targets)])
+        files = files_hash([paths.dataset, paths.labelled, *target_files(paths.targets)])
         described = {
             name: {key: distribution_to_json(each) for key, each in space.items()}
             for name, space in self.spaces.items()
@@ -98,7 +98,11 @@ def open_studies(folder: Path, pruners: Mapping[str, BasePruner]) -> list[Study]
 
 
 def run_trials(
-    tuning: Tuning, tell: Tell, *, keep: Tell | None = None, minutes: float | None = None
+    tuning: Tuning,
+    on_trial: OnTrial,
+    *,
+    on_recorded: OnTrial | None = None,
+    minutes: float | None = None,
 ) -> int:
     """Run trials, one of either student in turn, until there are as many as wanted.
 
@@ -106,8 +110,9 @@ def run_trials(
     it alone, so a tuning that was interrupted finds what one that never stopped would have found.
 
     Args:
-        tell: is told of every trial that ended.
-        keep: is told of those of earlier calls too, which may have been killed before it was.
+        on_trial: is told of every trial that ended.
+        on_recorded: is told of those of earlier calls too, which may have been killed before it
+            was.
         minutes: after them no further pair begins.
 
     Returns: the trials that either student has had.
@@ -117,16 +122,16 @@ def run_trials(
     """
     prepare_process(tuning.params)
     begun = time.monotonic()
-    with _alone(tuning.folder):
+    with _locked(tuning.folder):
         for number in range(tuning.trials):
             is_late = minutes is not None and time.monotonic() - begun >= 60 * minutes
             if is_late and not any(len(done(it)) > number for it in tuning.studies.values()):
                 return number
             for name, study in tuning.studies.items():
                 if len(done(study)) <= number:
-                    tell(name, number + 1, _next_trial(tuning, name, study))
-                if keep:
-                    keep(name, number + 1, done(study)[number])
+                    on_trial(name, number + 1, _next_trial(tuning, name, study))
+                if on_recorded:
+                    on_recorded(name, number + 1, done(study)[number])
     return tuning.trials
 
 
@@ -214,7 +219,7 @@ def end_trial(trial: Trial, train: Callable[[], float], log: Path) -> FrozenTria
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with locked_if_free(folder / "lock") as lock:
         if lock is None:

@@ -8,7 +8,7 @@ from optuna.exceptions import TrialPruned
 from optuna.trial import Trial
 
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.learn.arms import Arm, ArmPlanner, pace, train_arm
+from kdtasks.learn.arms import Arm, ArmPlanner, rate_and_epochs, train_arm
 from kdtasks.learn.schedules import History
 from kdtasks.learn.training.monitor import best_epoch
 from kdtasks.params import Params
@@ -40,18 +40,18 @@ def run_trial(
     metric = setup.metric
     online = params.targets.mode == "online"
     planner = ArmPlanner(paths, params.augmentation, setup.train, params.distill, online, seed)
-    _, epochs = pace(arm, params.student, params.distill)
-    told = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
+    _, epochs = rate_and_epochs(arm, params.student, params.distill)
+    reported = set(trial.study.get_trials(deepcopy=False)[trial.number].intermediate_values)
 
     def follow(history: History) -> None:
         for epoch in range(1, len(history) + 1):
-            if (step := WHOLE * epoch // epochs) not in told:
+            if (step := WHOLE * epoch // epochs) not in reported:
                 trial.report(_score(history[:epoch], metric, keeps_best=arm == "labels"), step)
-                told.add(step)
+                reported.add(step)
                 if epoch < epochs and trial.should_prune():
                     raise TrialPruned
 
-    if told and trial.should_prune():  # interrupted before it could be asked
+    if reported and trial.should_prune():  # interrupted before it could be asked
         raise TrialPruned
     trained = train_arm(training, arm, planner, params.student, setup, follow)
     history = trained.history[trained.head_epochs :]

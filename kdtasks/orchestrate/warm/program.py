@@ -146,11 +146,11 @@ class _Server:
             os.close(stream)
         if process and connection:
             self._clients[connection] = process
-            self._selector.register(connection, selectors.EVENT_READ, self._hear)
+            self._selector.register(connection, selectors.EVENT_READ, self._receive_signals)
             with contextlib.suppress(OSError):
                 connection.sendall(_STARTED)
 
-    def _hear(self, connection: socket.socket) -> None:
+    def _receive_signals(self, connection: socket.socket) -> None:
         """Hand on the client's signals."""
         if connection not in self._clients:  # its stage ended in the same moment
             return

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kdtasks.compress.bundle.write import in_turn, make_self_test
+from kdtasks.compress.bundle.write import interleave_exits, make_self_test
 from kdtasks.edge.segments import Segments, TensorSpec
 from tests.compress.bundle.test_schema import MANIFEST
 
@@ -34,7 +34,7 @@ LOGITS = [[SURE, SURE], [SURE, SURE], [SURE, SURE], [UNSURE, SURE], [SURE, SURE]
 
 
 def test_exits_alternate():
-    assert in_turn(np.array([0, 0, 0, 2, 0, 1, 2])).tolist() == [0, 5, 3, 1, 6, 2, 4]
+    assert interleave_exits(np.array([0, 0, 0, 2, 0, 1, 2])).tolist() == [0, 5, 3, 1, 6, 2, 4]
 
 
 def test_every_exit_has_images():

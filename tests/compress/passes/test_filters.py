@@ -60,8 +60,8 @@ def test_every_layer_keeps_its_share_and_at_least_one_filter(name, ratio, build_
     model = build_network(name)
     channels = Channels(model.network)
     removed = choose_channels(channels, l1(model, channels), ratio)
-    for layer_name in channels.makers:
-        made = channels.made_by(layer_name)
+    for layer_name in channels.producers:
+        made = channels.produced_by(layer_name)
         gone = int(np.isin(made, sorted(removed)).sum())
         if channels.fixed.intersection(made.tolist()):
             assert gone == 0
@@ -89,7 +89,7 @@ def pair():
         tensor = keras.layers.Add()(branches) if len(branches) > 1 else branches[0]
         network = keras.Model(image, keras.layers.Conv2D(1, 1)(tensor))
         channels = Channels(network)
-        first = int(channels.made_by("conv_0").min())
+        first = int(channels.produced_by("conv_0").min())
         scores = l1(MultiExitModel(network), channels)
         return {number - first for number in choose_channels(channels, scores, ratio)}
 
@@ -125,7 +125,7 @@ def chain():
     tensor = keras.layers.Conv2D(4, 1, name="b")(tensor)
     tensor = keras.layers.Conv2D(3, 1, name="c")(tensor)
     channels = Channels(keras.Model(image, keras.layers.Conv2D(1, 1, name="logits")(tensor)))
-    return channels, {name: channels.made_by(name).tolist() for name in "abc"}
+    return channels, {name: channels.produced_by(name).tolist() for name in "abc"}
 
 
 def test_all_layers_compete_where_asked(chain):

@@ -27,13 +27,13 @@ def test_numbers_are_given_in_the_order_of_the_layers(keras, trace):
     tensor = keras.layers.ReLU(name="relu")(tensor)
     tensor = keras.layers.Conv2D(2, 1, name="last")(tensor)
     channels = trace(image, tensor)
-    assert channels.makers == ["first", "last"]
-    assert channels.made_by("image").tolist() == [0, 1]
-    assert channels.taken_by("first").tolist() == [0, 1]
-    assert channels.made_by("first").tolist() == [2, 3, 4]
-    assert channels.made_by("relu").tolist() == [2, 3, 4]
-    assert channels.taken_by("last").tolist() == [2, 3, 4]
-    assert channels.made_by("last").tolist() == [5, 6]
+    assert channels.producers == ["first", "last"]
+    assert channels.produced_by("image").tolist() == [0, 1]
+    assert channels.consumed_by("first").tolist() == [0, 1]
+    assert channels.produced_by("first").tolist() == [2, 3, 4]
+    assert channels.produced_by("relu").tolist() == [2, 3, 4]
+    assert channels.consumed_by("last").tolist() == [2, 3, 4]
+    assert channels.produced_by("last").tolist() == [5, 6]
     assert channels.fixed == {0, 1, 5, 6}  # the image's and the logits'
 
 
@@ -43,8 +43,8 @@ def test_an_addition_ties_channels(keras, trace):
     tensor = keras.layers.Add(name="add")(branches)
     channels = trace(image, keras.layers.Conv2D(1, 1, name="last")(tensor))
     for name in ("b", "c", "add"):
-        assert channels.made_by(name).tolist() == channels.made_by("a").tolist()
-    assert channels.taken_by("last").tolist() == channels.made_by("a").tolist()
+        assert channels.produced_by(name).tolist() == channels.produced_by("a").tolist()
+    assert channels.consumed_by("last").tolist() == channels.produced_by("a").tolist()
 
 
 def test_a_gate_is_tied_to_what_it_opens(keras, trace):
@@ -55,9 +55,9 @@ def test_a_gate_is_tied_to_what_it_opens(keras, trace):
     gate = keras.layers.Conv2D(2, 1, name="reduce")(gate)
     gate = keras.layers.Conv2D(3, 1, activation="sigmoid", name="excite")(gate)
     channels = trace(image, keras.layers.Multiply(name="product")([features, gate]))
-    np.testing.assert_array_equal(channels.made_by("features"), channels.made_by("excite"))
-    np.testing.assert_array_equal(channels.made_by("reshape"), channels.made_by("features"))
-    assert not set(channels.made_by("reduce")) & set(channels.made_by("features"))
+    np.testing.assert_array_equal(channels.produced_by("features"), channels.produced_by("excite"))
+    np.testing.assert_array_equal(channels.produced_by("reshape"), channels.produced_by("features"))
+    assert not set(channels.produced_by("reduce")) & set(channels.produced_by("features"))
 
 
 def test_chained_additions_tie_all_that_they_join(keras, trace):
@@ -66,7 +66,7 @@ def test_chained_additions_tie_all_that_they_join(keras, trace):
     first, second = keras.layers.Add()([a, b]), keras.layers.Add()([d, c])
     last = keras.layers.Add()([b, c])  # joins the two pairs by their other halves
     channels = trace(image, first, second, last)
-    assert len({tuple(channels.made_by(name).tolist()) for name in "abcd"}) == 1
+    assert len({tuple(channels.produced_by(name).tolist()) for name in "abcd"}) == 1
 
 
 def test_a_concatenation_puts_channels_one_after_another(keras, trace):
@@ -75,8 +75,8 @@ def test_a_concatenation_puts_channels_one_after_another(keras, trace):
     right = keras.layers.Conv2D(3, 1, name="right")(image)
     tensor = keras.layers.Concatenate(name="both")([right, left])
     channels = trace(image, keras.layers.Conv2D(1, 1, name="last")(tensor))
-    expected = [*channels.made_by("right"), *channels.made_by("left")]
-    assert channels.taken_by("last").tolist() == expected
+    expected = [*channels.produced_by("right"), *channels.produced_by("left")]
+    assert channels.consumed_by("last").tolist() == expected
     assert len(set(expected)) == 5
 
 
@@ -85,7 +85,7 @@ def test_flatten_repeats_the_channels_at_every_position(keras, trace):
     tensor = keras.layers.Conv2D(2, 1, name="conv")(image)
     tensor = keras.layers.Flatten()(tensor)
     channels = trace(image, keras.layers.Dense(4, name="dense")(tensor))
-    assert channels.taken_by("dense").tolist() == channels.made_by("conv").tolist() * 6
+    assert channels.consumed_by("dense").tolist() == channels.produced_by("conv").tolist() * 6
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_layers_pass_channels_on(layer_name, keras, trace):
     image = keras.Input((4, 4, 1))
     tensor = layer(keras.layers.Conv2D(3, 1, name="conv")(image))
     channels = trace(image, keras.layers.Conv2D(1, 1)(tensor))
-    np.testing.assert_array_equal(channels.made_by("passes"), channels.made_by("conv"))
+    np.testing.assert_array_equal(channels.produced_by("passes"), channels.produced_by("conv"))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ def score(model, rank, examples=None, ignore_label=None):
 
     channels = Channels(model.network)
     scores = importance(model, channels, rank=rank, examples=examples, ignore_label=ignore_label)
-    return lambda name: np.array([scores.get(n, np.nan) for n in channels.made_by(name).tolist()])
+    return lambda name: np.array(
+        [scores.get(n, np.nan) for n in channels.produced_by(name).tolist()]
+    )
 
 
 def test_scales_are_relative_to_their_layer(build_network):

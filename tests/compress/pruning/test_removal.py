@@ -94,7 +94,7 @@ def test_the_network_without_them_loses_nothing_else(randomise):
     model = draw_network(["separable", "norm"], [3, 3], "average")
     randomise(model, seed=0)
     channels = Channels(model.network)
-    gone = int(channels.made_by("stem")[1])
+    gone = int(channels.produced_by("stem")[1])
     smaller = remove_channels(model, channels, {gone})
     depthwise, pointwise, bias = model.network.get_layer("separable_0").get_weights()
     found = smaller.network.get_layer("separable_0").get_weights()

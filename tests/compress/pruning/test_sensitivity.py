@@ -33,7 +33,7 @@ def test_layers_are_silenced_one_at_a_time(build_network, make_fine_tuning, outp
     for name in names:
         kernel = np.abs(model.network.get_layer(name).get_weights()[0])
         norms = kernel.reshape(-1, kernel.shape[-1]).sum(axis=0)
-        smallest = channels.made_by(name)[np.argsort(norms)[: len(norms) // 2]]
+        smallest = channels.produced_by(name)[np.argsort(norms)[: len(norms) // 2]]
         smaller = remove_channels(model, channels, smallest.tolist())
         predicted = outputs(smaller, images)[-1].argmax(axis=-1)
         expected = round(accuracy(predicted, labels), 6)

@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
-from kdtasks.compress.tflite.accelerators import COVERAGE, Fallback, find_uncovered
+from kdtasks.compress.tflite.accelerators import COVERAGE, covered
 from kdtasks.compress.tflite.graph import _OPERATORS, Graph, Operator, Tensor, read_graphs
-from kdtasks.compress.tflite.vela import Estimate, estimate, read_estimate
+from kdtasks.compress.tflite.vela import estimate, read_estimate
 from kdtasks.core.errors import BundleError
+from kdtasks.core.target_fit import Fallback, TargetSegment
 
 # As version 5.2.0 prints it.
 TOLD = """
@@ -52,8 +53,9 @@ def graph_of(name: str, dtype: str) -> Graph:
     ],
 )
 def test_a_table_tells_what_is_left(target, name, dtype, reason):
-    found = find_uncovered(graph_of(name, dtype), COVERAGE[target])
-    assert found == (() if reason is None else (Fallback(name, "y", reason),))
+    found = covered(graph_of(name, dtype), COVERAGE[target])
+    fallbacks = () if reason is None else (Fallback(name, "y", reason),)
+    assert found == TargetSegment(1 - len(fallbacks), len(fallbacks), fallbacks)
 
 
 @pytest.mark.parametrize("target", COVERAGE)
@@ -69,9 +71,9 @@ def test_velas_words_are_read():
     told = (Fallback("AVERAGE_POOL_2D", "exit_0_pool", reason),)
     memories = (2576, 512 + 1776, 0)
     system = "Deep, Sram_Only, 200 MHz"
-    assert read_estimate(TOLD, TABLE) == Estimate(3000, 250.0, *memories, system, 2, 1, told)
+    assert read_estimate(TOLD, TABLE) == TargetSegment(2, 1, told, 3000, 250.0, *memories, system)
     nothing = read_estimate(TOLD.replace("NPU operators = 2", "NPU operators = 0"), TABLE)
-    assert nothing[:5] == (None,) * 5
+    assert nothing == TargetSegment(0, 1, told, system=system)
     with pytest.raises(BundleError, match=r"Vela's output is not as known \('NPU'\); install 5\.2"):
         read_estimate("", TABLE)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kdtasks.compress.tflite import arena
-from kdtasks.compress.tflite.arena import feature_places, measure_arenas, split_signatures
+from kdtasks.compress.tflite.arena import feature_offsets, measure_arenas, split_signatures
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.segments import Segments
@@ -106,7 +106,7 @@ def test_places_of_features_are_used_again():
         return Graph("", inputs, outputs, (), tensors)
 
     first, last = graph(["image"], ["a", "logits"]), graph(["b"], ["c", "logits"])
-    assert feature_places([first, graph(["a"], ["b", "logits"]), last]) == ({"a": 0, "b": 0}, 100)
+    assert feature_offsets([first, graph(["a"], ["b", "logits"]), last]) == ({"a": 0, "b": 0}, 100)
     both = graph(["a", "b"], ["logits"])
-    assert feature_places([first, graph(["a"], ["b"]), both]) == ({"a": 0, "b": 100}, 160)
-    assert feature_places([graph(["image"], ["logits"])]) == ({}, 0)
+    assert feature_offsets([first, graph(["a"], ["b"]), both]) == ({"a": 0, "b": 100}, 160)
+    assert feature_offsets([graph(["image"], ["logits"])]) == ({}, 0)

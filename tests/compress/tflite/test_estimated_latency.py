@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from kdtasks.compress.tflite import estimated_latency
-from kdtasks.compress.tflite.accelerators import Fallback
 from kdtasks.compress.tflite.estimated_latency import NotEstimatedError, benchmark_at
-from kdtasks.compress.tflite.vela import Estimate, estimate
+from kdtasks.compress.tflite.vela import estimate
+from kdtasks.core.target_fit import Fallback, TargetSegment
 from kdtasks.edge.benchmark import Timing, time_bundles
 
 MODEL = Path(__file__).parents[3] / "results/mlperf-tiny/int8.tflite"  # two exits
@@ -18,12 +18,13 @@ TIMING = Timing(threads=1, rounds=2, warmup=0)
 POOL = Fallback("AVERAGE_POOL_2D", "pool", "stride")
 
 
-def segment(milliseconds: float | None, sram: int, *fallbacks: Fallback) -> Estimate:
-    return Estimate(100, milliseconds, sram, 1, 0, "Deep, 200 MHz", 3, len(fallbacks), fallbacks)
+def segment(milliseconds: float | None, sram: int, *fallbacks: Fallback) -> TargetSegment:
+    figures = (100, milliseconds, sram, 1, 0, "Deep, 200 MHz")
+    return TargetSegment(3, len(fallbacks), fallbacks, *figures)
 
 
 @pytest.fixture
-def estimated(monkeypatch: pytest.MonkeyPatch) -> dict[str, Estimate]:
+def estimated(monkeypatch: pytest.MonkeyPatch) -> dict[str, TargetSegment]:
     """What Vela is made to say, by segment; three of four images leave at the first exit."""
     found = {"segment_1": segment(0.5, 3000), "segment_0": segment(0.25, 2000, POOL)}
     monkeypatch.setattr(estimated_latency, "estimate", lambda content, accelerator: found)
@@ -36,7 +37,7 @@ def estimated(monkeypatch: pytest.MonkeyPatch) -> dict[str, Estimate]:
     return found
 
 
-def test_segments_add_up_as_images_leave(estimated: dict[str, Estimate]) -> None:
+def test_segments_add_up_as_images_leave(estimated: dict[str, TargetSegment]) -> None:
     run = benchmark_at("ethos-u55-128", [MODEL], IMAGES, TIMING)
     [times] = run.bundles
     # Three images take 0.25 ms, one 0.75 ms; percentiles lie between them as numpy's do.
@@ -53,11 +54,11 @@ def test_segments_add_up_as_images_leave(estimated: dict[str, Estimate]) -> None
     [
         segment(0.5, 1, Fallback("CONV_2D", "x", "stride")),
         segment(None, 1),
-        segment(0.5, 1, POOL)._replace(left=2),  # one that no sentence names
+        replace(segment(0.5, 1, POOL), left=2),  # one that no sentence names
     ],
 )
 def test_work_that_is_left_to_the_processor_has_no_estimate(
-    estimated: dict[str, Estimate], worse: Estimate
+    estimated: dict[str, TargetSegment], worse: TargetSegment
 ) -> None:
     estimated["segment_1"] = worse
     message = r"ethos-u55-128 leaves .+ of int8\.tflite’s segment_1 to the processor"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kdtasks.compress.exported import FEWEST_IMAGES, Built, measure_parity
+from kdtasks.compress.exported import FEWEST_IMAGES, BuiltVariant, measure_parity
 from kdtasks.evaluate.parity import ParityParams, parity_problem
 
 LIMITS = ParityParams()
@@ -17,7 +17,7 @@ def measure(trained):
         images = np.concatenate([trained.representative, trained.images[:unseen]])
         return measure_parity(
             number_format,
-            Built(content, content, content, trained.model),
+            BuiltVariant(content, content, content, trained.model),
             images,
             np.arange(len(images)),
             seen_rows=len(trained.representative),

@@ -3,14 +3,45 @@
 import json
 from importlib.metadata import version
 
+import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from kdtasks.compress.bundle.sbom import installed_closure, make_sbom, sbom_text
+from kdtasks.compress.bundle.sbom import (
+    MADE,
+    PACKED,
+    TOLD,
+    installed_closure,
+    make_sbom,
+    missing_sbom,
+    sbom_text,
+)
+
+RECORDED = {"tensorflow": "2.0.1", "kdtasks": "0.0.1", "tf-keras": None}
 
 
-def test_it_is_valid():
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(sbom_text()) is None
+def environment(text: str) -> str:
+    [told] = json.loads(text)["metadata"]["properties"]
+    assert told["name"] == "kdtasks:environment"
+    return str(told["value"])
+
+
+@pytest.mark.parametrize("text", [sbom_text(), missing_sbom({}), missing_sbom(RECORDED)])
+def test_it_is_valid(text: str):
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+
+def test_it_says_whose_packages_it_lists():
+    assert environment(sbom_text()) == MADE
+    assert environment(missing_sbom({"tensorflow": None})) == PACKED
+    here, packed = json.loads(sbom_text()), json.loads(missing_sbom({}))
+    assert packed["components"] == here["components"]
+    recorded = missing_sbom(RECORDED)
+    assert environment(recorded) == TOLD
+    content = json.loads(recorded)
+    assert [part["purl"] for part in content["components"]] == ["pkg:pypi/tensorflow@2.0.1"]
+    assert content["metadata"]["component"]["version"] == "0.0.1"
+    assert content["compositions"] == [{"aggregate": "incomplete"}]
 
 
 def test_it_lists_what_the_pipeline_needs():

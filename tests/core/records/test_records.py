@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from pydantic.dataclasses import dataclass
 
 from kdtasks.core.errors import KdTasksError, Refused
 from kdtasks.core.files import write_json
-from kdtasks.core.latency import STATISTICS, Latency
 from kdtasks.core.records import Record, Refusal, check_not_refused
 from kdtasks.core.records.benchmark import Benchmark
 from kdtasks.core.records.calibration import Calibration
@@ -64,11 +64,10 @@ def values(annotation: Any) -> st.SearchStrategy[Any]:
 
 def instances(kind: Any) -> st.SearchStrategy[Any]:
     """All records of a kind; what need not be there is left out at times."""
-    if kind is Latency:  # no class of pydantic's
-        return st.builds(Latency, **dict.fromkeys(STATISTICS, SCALARS[float]))
-    fields = kind.__pydantic_fields__.items()  # of models and of dataclasses
-    required = {name: values(of.annotation) for name, of in fields if of.is_required()}
-    optional = {name: values(of.annotation) for name, of in fields if not of.is_required()}
+    is_known = hasattr(kind, "__pydantic_fields__")  # models, and dataclasses of pydantic
+    fields = (kind if is_known else dataclass(frozen=True)(kind)).__pydantic_fields__
+    required = {name: values(of.annotation) for name, of in fields.items() if of.is_required()}
+    optional = {name: values(of.annotation) for name, of in fields.items() if not of.is_required()}
     return st.fixed_dictionaries(required, optional=optional).map(lambda found: kind(**found))
 
 

@@ -331,5 +331,7 @@ def test_a_linked_class_folder_is_read_and_a_broken_one_told(
     (root / "dogs").symlink_to(disk / "dogs")
     assert load(root).class_names == ("cats", "dogs")
     (root / "wolves").symlink_to("/nowhere/wolves")
-    with pytest.raises(DatasetError, match="wolves: a link to /nowhere/wolves, which is not there"):
+    with pytest.raises(
+        DatasetError, match="wolves: a link to /nowhere/wolves, which does not there"
+    ):
         load(root)

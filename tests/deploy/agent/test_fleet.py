@@ -62,7 +62,7 @@ def test_a_roll_out_that_fails_is_seen(fleet, release):
         device.agent.poll()
     rows = rows_of(fleet, None)
     assert [row.version for row in rows] == ["1", "1", "1"]
-    assert [row.note for row in rows] == ["version 2 taken back", "version 2 taken back", ""]
+    assert [row.note for row in rows] == ["version 2 rejected", "version 2 rejected", ""]
 
 
 def test_the_table_adds_up(capsys):

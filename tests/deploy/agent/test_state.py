@@ -78,7 +78,7 @@ def test_a_damaged_state_is_none(tmp_path: Path, text: str):
 def test_a_folder_in_the_place_of_the_lock_is_told(tmp_path: Path):
     state = DeviceState(tmp_path)
     (tmp_path / "lock").mkdir()
-    with pytest.raises(StoreError, match=r"locking the state in .* failed"), state.held():
+    with pytest.raises(StoreError, match=r"locking the state in .* failed"), state.locked():
         pass
 
 

@@ -12,7 +12,7 @@ from kdtasks.deploy.store.address import parse_address
 from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import AliasMover
-from kdtasks.deploy.store.publish import Published, publish
+from kdtasks.deploy.store.publish import PublishResult, publish
 from kdtasks.params import Params, load_params
 from tests.tools.pixel_bundles import write_pixel_bundle, write_pixel_dataset
 
@@ -44,7 +44,7 @@ class Workshop(NamedTuple):
         """Write a bundle of one of the models."""
         return write_pixel_bundle(self.project / folder, self.models[model], **changes)
 
-    def publish(self, bundle: Path, alias: str | None = "production") -> Published:
+    def publish(self, bundle: Path, alias: str | None = "production") -> PublishResult:
         """Publish a bundle, and move an alias to it."""
         published = publish(self.objects, bundle, name="pixels")
         if alias:

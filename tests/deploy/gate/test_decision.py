@@ -52,7 +52,7 @@ def test_a_model_as_good_as_production_is_promoted():
 
 def test_without_labels_the_agreement_with_the_teacher_is_held_against_its_limit():
     new, old = (
-        one._replace(score=replace(one.score, answered=True))
+        one._replace(score=replace(one.score, is_teacher_labelled=True))
         for one in (contender(962), contender(970))
         if isinstance(one.score, ClassScore)
     )

@@ -259,7 +259,7 @@ def test_the_decision_as_markdown(workshop: Workshop):
         settings=settings_of(workshop.params),
     )
     text = decision_markdown(decision, confidence=0.95).replace("\u00a0", " ")
-    assert text.startswith("## Promoted to production\n\n")
+    assert text.startswith("## May be promoted to production\n\n")
     assert "|  | new: variant float32 | production: version 1 |\n| --- | --- | --- |\n" in text
     assert "| test accuracy | 100.0 % (99.1 – 100.0 %) | 93.3 % (90.6 – 95.3 %) |\n" in text
     assert "| file | 1.7 kB | 1.7 kB |\n| mean latency, judged | " in text

@@ -27,7 +27,7 @@ def test_the_alias_is_given_as_it_was_read(workshop: Workshop):
     assert production is not None
     assert production.alias == read_alias(workshop.objects, "pixels", "production")
     assert production.version.number == 1
-    assert production.passed_over == ()
+    assert production.skipped_versions == ()
 
 
 def test_a_store_that_does_not_answer_is_no_answer(workshop: Workshop, monkeypatch):

@@ -36,10 +36,10 @@ def serve(bundle: Path) -> Iterator[Callable[..., Running]]:
     """Give a function that starts a server; all end with the test."""
     ends: list[Callable[[], None]] = []
 
-    def start(*, most_bytes: int = 100_000, **options: Any) -> Running:
+    def start(*, max_bytes: int = 100_000, **options: Any) -> Running:
         release = load_release(bundle, threads=THREADS)
         service = Service(release, threads=THREADS)
-        application = make_application(service, most_bytes=most_bytes, **options)
+        application = make_application(service, max_bytes=max_bytes, **options)
         server = Server(application, host="127.0.0.1", port=0)
         ends.extend([service.close, server.stop])
         server.start()

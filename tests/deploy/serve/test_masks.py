@@ -27,7 +27,7 @@ def start(tmp_path: Path, colour_models: tuple[bytes, bytes]) -> Iterator[Callab
         parameters = {"data": {"source": {"classes": COLOURS}, **data}}
         bundle = write_colour_bundle(tmp_path / "bundle", colour_models[0], parameters=parameters)
         service = Service(load_release(bundle, threads=2), threads=2)
-        server = Server(make_application(service, most_bytes=100_000), host="127.0.0.1", port=0)
+        server = Server(make_application(service, max_bytes=100_000), host="127.0.0.1", port=0)
         ends.extend([service.close, server.stop])
         server.start()
         return f"http://127.0.0.1:{server.port}"

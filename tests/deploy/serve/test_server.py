@@ -258,7 +258,7 @@ def test_a_hundred_requests_at_once_lose_none(serve, post):
 
 
 def test_more_than_the_bound_are_told_to_come_again(serve, post):
-    running = serve(most_open=3)
+    running = serve(max_open=3)
     with ThreadPoolExecutor(3) as clients, ExitStack() as held:
         for _ in range(2):
             held.enter_context(running.release.borrow())
@@ -273,7 +273,7 @@ def test_more_than_the_bound_are_told_to_come_again(serve, post):
 
 
 def test_bodies_beyond_the_room_for_them_are_told_to_come_again(serve, post):
-    running = serve(most_held=2 * len(DARK))
+    running = serve(max_held=2 * len(DARK))
     with ThreadPoolExecutor(2) as clients, ExitStack() as held:
         for _ in range(2):
             held.enter_context(running.release.borrow())
@@ -290,7 +290,7 @@ def test_bodies_beyond_the_room_for_them_are_told_to_come_again(serve, post):
 
 
 def test_a_large_body_of_no_length_is_refused_though_all_of_it_has_come(serve, post):
-    refused = post(serve(most_bytes=100).url, iter([b"x" * 101]))
+    refused = post(serve(max_bytes=100).url, iter([b"x" * 101]))
     assert refused.status_code == 413
     assert "more than 100 bytes" in refused.json()["error"]
 

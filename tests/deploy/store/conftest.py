@@ -13,8 +13,8 @@ from kdtasks.deploy.store.address import parse_address, parse_reference
 from kdtasks.deploy.store.cache import Cache
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import AliasMover
-from kdtasks.deploy.store.publish import Published, publish
-from kdtasks.deploy.store.pull import Pulled, Puller
+from kdtasks.deploy.store.publish import PublishResult, publish
+from kdtasks.deploy.store.pull import Puller, PullResult
 from kdtasks.deploy.store.signing import SigningKey, load_signing_key, write_new_keys
 from tests.tools.s3_servers import BUCKET, SETTINGS
 
@@ -106,10 +106,10 @@ def write_files(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def pull(tmp_path: Path) -> Callable[..., Pulled]:
+def pull(tmp_path: Path) -> Callable[..., PullResult]:
     """Give a function that pulls `name@alias` as a device with one cache does."""
 
-    def do(objects: Objects, text: str, *, cache: str = "cache", **options: Any) -> Pulled:
+    def do(objects: Objects, text: str, *, cache: str = "cache", **options: Any) -> PullResult:
         settings = {key: options.pop(key) for key in ("trusted", "progress") if key in options}
         puller = Puller(objects=objects, cache=Cache(tmp_path / cache), **settings)
         return puller.pull(parse_reference(text), **options)
@@ -131,12 +131,12 @@ def signing_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[SigningKey, 
 
 
 @pytest.fixture
-def publish_files(write_files: Callable[..., Path]) -> Callable[..., Published]:
+def publish_files(write_files: Callable[..., Path]) -> Callable[..., PublishResult]:
     """Give a function that publishes `digits` with changed files and moves `production` to it."""
 
     def do(
         objects: Objects, changes: dict[str, bytes] | None = None, key: SigningKey | None = None
-    ) -> Published:
+    ) -> PublishResult:
         folder = write_files({**FILES, **(changes or {})})
         published = publish(objects, folder, name="digits", signing_key=key)
         AliasMover(objects, "digits", "production", signing_key=key).advance(published.found)

@@ -156,7 +156,7 @@ def test_an_answer_that_breaks_off_in_its_head_is_asked_for_again_and_then_refus
     objects._client.meta.events.register(
         "before-send.s3.PutObject", lambda request, **_: put_requests.append(request)
     )
-    with pytest.raises(StoreUnreachableError, match="gave an answer without sense"):
+    with pytest.raises(StoreUnreachableError, match="gave a malformed answer"):
         send(objects, "blobs/a", source(tmp_path, b"content"))
     assert len(put_requests) == bucket_client.ATTEMPTS
 

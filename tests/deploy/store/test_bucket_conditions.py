@@ -86,7 +86,7 @@ def test_a_lost_answer_to_the_first_write_does_not_confuse():
 @pytest.mark.parametrize("way", ["ignores_none_match", "ignores_match"])
 def test_a_server_that_overwrites_is_refused(way: str):
     server = Server(**{way: True})
-    with pytest.raises(StoreError, match="server does not heed conditional writes, so that two"):
+    with pytest.raises(StoreError, match="server ignores conditional writes, so that two"):
         server.ask()
     assert server.data == {}
 

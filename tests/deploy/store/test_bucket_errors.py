@@ -121,7 +121,7 @@ def test_no_network(error: Exception):
 def test_answers_without_sense(error: Exception):
     explained = explain(error)
     assert isinstance(explained, StoreUnreachableError)
-    assert "gave an answer without sense" in str(explained)
+    assert "gave a malformed answer" in str(explained)
 
 
 @pytest.mark.parametrize(

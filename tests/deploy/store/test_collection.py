@@ -12,12 +12,12 @@ from kdtasks.deploy.store.catalogue import collect
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
-from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.pull import PullResult
 from kdtasks.deploy.store.records import list_numbers
 
 NOW = timedelta(seconds=-5)  # everything is older than that
 Write = Callable[..., Path]
-Pull = Callable[..., Pulled]
+Pull = Callable[..., PullResult]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from kdtasks.core.errors import StoreError
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.publish import publish
-from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.pull import PullResult
 
 CONTENT = os.urandom(100_000)
 
@@ -35,7 +35,7 @@ def fill_disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 def test_a_device_with_a_full_disk(
     folder_objects: Objects,
     write_files: Callable[..., Path],
-    pull: Callable[..., Pulled],
+    pull: Callable[..., PullResult],
     fill_disk: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
     operation: str,
@@ -52,7 +52,7 @@ def test_a_device_with_a_full_disk(
 def test_a_folder_on_a_full_disk_keeps_what_it_has(
     folder_objects: Objects,
     write_files: Callable[..., Path],
-    pull: Callable[..., Pulled],
+    pull: Callable[..., PullResult],
     fill_disk: Callable[[str], None],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,

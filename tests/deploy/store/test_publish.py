@@ -16,7 +16,7 @@ from kdtasks.deploy.store import publish as module
 from kdtasks.deploy.store.address import BLOBS, parse_address
 from kdtasks.deploy.store.objects import PART_BYTES, Objects
 from kdtasks.deploy.store.publish import publish
-from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.pull import PullResult
 from kdtasks.deploy.store.records import StoredFile, fetch_version, list_numbers
 from kdtasks.deploy.store.signing import SigningKey
 from tests.tools.s3_servers import BUCKET
@@ -65,7 +65,7 @@ def test_what_was_not_signed_yet_is_published_again(
 
 
 def test_a_content_of_the_wrong_size_is_mended(
-    folder_objects: Any, write_files: Write, pull: Callable[..., Pulled]
+    folder_objects: Any, write_files: Write, pull: Callable[..., PullResult]
 ):
     publish(folder_objects, write_files(FILES), name="digits")
     for entry in folder_objects.list(BLOBS):
@@ -83,7 +83,7 @@ def test_many_contents_are_looked_up_by_listing(objects: Objects, write_files: W
 
 
 def test_large_files_and_small_ones(
-    objects: Objects, write_files: Write, pull: Callable[..., Pulled]
+    objects: Objects, write_files: Write, pull: Callable[..., PullResult]
 ):
     files = {"large": os.urandom(2 * PART_BYTES + 7), **FILES}
     published = publish(objects, write_files(files), name="digits")
@@ -154,7 +154,7 @@ def test_a_server_that_does_not_heed_conditions_is_refused(
     """That turns out while contents are being sent; nothing that can be seen has been written."""
     monkeypatch.setattr(bucket_conditions, "_FORMS", ("no form of {tag}",))
     refused = open_objects(parse_address(f"s3://{BUCKET}/{uuid.uuid4().hex}"))
-    with pytest.raises(StoreError, match="does not heed conditional writes, so that two publ"):
+    with pytest.raises(StoreError, match="ignores conditional writes, so that two publ"):
         publish(refused, write_files(FILES), name="digits")
     assert list(refused.list("models/")) == []
     assert list(refused.list("probes/")) == []
@@ -176,7 +176,7 @@ def test_contents_that_gc_took_behind_its_back_are_sent_again(
     folder_objects: Any,
     write_files: Write,
     monkeypatch: pytest.MonkeyPatch,
-    pull: Callable[..., Pulled],
+    pull: Callable[..., PullResult],
 ):
     publish(folder_objects, write_files(FILES), name="digits")
     for entry in folder_objects.list(BLOBS):

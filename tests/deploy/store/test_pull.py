@@ -11,15 +11,15 @@ from kdtasks.core.errors import StoreError, StoreMissingError, StoreUnreachableE
 from kdtasks.deploy.store.address import RECEIPT, version_key
 from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import AliasMover
-from kdtasks.deploy.store.publish import Published
-from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.publish import PublishResult
+from kdtasks.deploy.store.pull import PullResult
 
 FILES = {"model.tflite": b"model", "labels.txt": b"a\nb\n", "more/notes.txt": b""}
 Write = Callable[..., Path]
-Pull = Callable[..., Pulled]
+Pull = Callable[..., PullResult]
 
 
-Publish = Callable[..., Published]
+Publish = Callable[..., PublishResult]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -193,7 +193,7 @@ def test_damage_in_the_cache_is_never_handed_out_offline(
 
 def test_two_pulls_at_once(folder_objects: Objects, publish_files: Publish, pull: Pull):
     publish_files(folder_objects, {"large": os.urandom(3_000_000)})
-    pulled: list[Pulled] = []
+    pulled: list[PullResult] = []
     threads = [
         threading.Thread(target=lambda: pulled.append(pull(folder_objects, "digits")))
         for _ in range(4)

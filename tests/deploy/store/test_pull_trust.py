@@ -11,12 +11,12 @@ import pytest
 from kdtasks.core.errors import IntegrityError, StoreMissingError
 from kdtasks.deploy.store.address import alias_key, blob_key, version_key
 from kdtasks.deploy.store.promotion import AliasMover
-from kdtasks.deploy.store.publish import Published, publish
-from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.publish import PublishResult, publish
+from kdtasks.deploy.store.pull import PullResult
 from kdtasks.deploy.store.signing import SigningKey
 
-Publish = Callable[..., Published]
-Pull = Callable[..., Pulled]
+Publish = Callable[..., PublishResult]
+Pull = Callable[..., PullResult]
 Write = Callable[..., Path]
 
 

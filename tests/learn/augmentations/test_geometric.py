@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.learn.augmentations import Geometric, Motion
+from kdtasks.learn.augmentations import Affine, Geometric
 from kdtasks.learn.augmentations.boxes import draw_sides, inside
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.random_crop import RandomCrop
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.vertical_flip import VerticalFlip
-from kdtasks.learn.training.views import AugmentationParams, draw_view, move
+from kdtasks.learn.training.views import AugmentationParams, apply_transforms, draw_view
 from tests.tools.known_numbers import Known
 
 DRAW = np.random.default_rng(6)
@@ -23,8 +23,8 @@ def moved(
     item: Geometric, images: np.ndarray, masks: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     size = (images.shape[1], images.shape[2])
-    motion = item.draw(rng, len(images), size, Motion.still(len(images)))
-    return move(images, masks, motion.transforms(size))
+    affine = item.draw(rng, len(images), size, Affine.identity(len(images)))
+    return apply_transforms(images, masks, affine.transforms(size))
 
 
 def test_a_vertical_flip_changes_top_and_bottom():
@@ -75,8 +75,8 @@ def test_a_crop_lies_inside_the_image(
     min_area: float, max_aspect: float, seed: int, height: int, width: int
 ):
     crop = RandomCrop(min_area=min_area, max_aspect=max_aspect)
-    motion = crop.draw(np.random.default_rng(seed), 20, (height, width), Motion.still(20))
-    a, b, c, d, e, f, *_ = motion.transforms((height, width)).T
+    affine = crop.draw(np.random.default_rng(seed), 20, (height, width), Affine.identity(20))
+    a, b, c, d, e, f, *_ = affine.transforms((height, width)).T
     assert not b.any()
     assert not d.any()
     for scale, offset, length in ((a, c, width), (e, f, height)):

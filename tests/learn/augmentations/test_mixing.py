@@ -128,7 +128,7 @@ def test_an_online_teacher_answers_to_the_mixed_images():
     def answer(seen: np.ndarray) -> tuple[np.ndarray, ...]:
         return (seen.mean(axis=(1, 2)).astype(np.float16),)
 
-    examples = OnlineExamples(images, labels, BOTH, seed=1, answer=answer)
+    examples = OnlineExamples(images, labels, BOTH, seed=1, predict_teacher=answer)
     (block,) = examples.blocks(epoch=1, order=np.arange(30), batch_size=10, steps_per_block=9)
     flat = block.images.reshape(30, 4, 4, 1)
     np.testing.assert_array_equal(block.logits.reshape(30, 1), answer(flat)[0])

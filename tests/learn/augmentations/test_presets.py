@@ -34,7 +34,7 @@ def test_presets_serve_masks_and_grey_images(name: str, channels: int):
     images = draw.integers(0, 256, (9, 16, 16, channels), dtype=np.uint8)
     masks = draw.choice([0, 1, 255], (9, 16, 16)).astype(np.uint8)
     augmentation = AugmentationParams.model_validate({"transforms": name})
-    assert all(item.mixes_masks for item in augmentation.chosen(Mixing))
+    assert all(item.mixes_masks for item in augmentation.of_kind(Mixing))
     found, moved = draw_view(images, masks, view=1, augmentation=augmentation)
     assert (found.shape, found.dtype, moved.dtype) == (images.shape, np.uint8, np.uint8)
     assert set(np.unique(moved)) <= {0, 1, 255}

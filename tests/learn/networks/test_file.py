@@ -64,9 +64,9 @@ def save(network: Any, path: Path) -> Any:
 
 def built(folder: Path, *, shape: Any = SHAPE, exits: Any = (), **settings: Any) -> BuiltModel:
     architecture = File(path="own.keras", **settings)
-    layers = architecture.read(folder)
+    layers = architecture.read_layers(folder)
     model = build(architecture, input_shape=shape, num_classes=CLASSES, exits=exits, layers=layers)
-    architecture.begin(model.network, folder)
+    architecture.load_weights(model.network, folder)
     return model
 
 

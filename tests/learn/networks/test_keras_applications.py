@@ -74,7 +74,7 @@ def test_weights_of_a_file_give_the_features_that_keras_gives(
     expected = network(prepared).numpy().mean((1, 2))
     architecture = application(name, weights="notop.h5", width=settings.get("alpha", 1.0))
     model = build(architecture, input_shape=SHAPE, num_classes=CLASSES)
-    trained = architecture.begin(model.network, tmp_path)
+    trained = architecture.load_weights(model.network, tmp_path)
     features = model.tapped(["top_average"]).network(pixels)[1].numpy()
     assert np.abs(features - expected).max() < 1e-4 * np.abs(expected).max()
     with_weights = {layer.name for layer in model.network.layers if layer.weights}
@@ -142,7 +142,7 @@ def test_images_that_are_too_small_or_grey_are_refused_in_words(tmp_path: Path):
     with pytest.raises(
         ModelError, match=r"are for three channels, the images have 1; set data\.chan"
     ):
-        grey.begin(model.network, tmp_path)
+        grey.load_weights(model.network, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def mobile() -> BuiltModel:
 
 def begin(model: BuiltModel, folder: Path, weights: str) -> set[str]:
     architecture = application("MobileNetV2", width=0.35, weights=weights)
-    return architecture.begin(model.network, folder)
+    return architecture.load_weights(model.network, folder)
 
 
 def test_weights_of_another_network_are_refused_with_the_file_to_give(mobile, tmp_path):
@@ -198,6 +198,6 @@ def test_without_internet_a_sentence_says_what_to_do(mobile, tmp_path, monkeypat
 def test_random_weights_are_left_as_they_are(mobile, tmp_path):
     before = mobile.network.get_weights()
     architecture = application("MobileNetV2", width=0.35)
-    assert architecture.begin(mobile.network, tmp_path) == set()
+    assert architecture.load_weights(mobile.network, tmp_path) == set()
     for one, other in zip(before, mobile.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, tf.constant(other))

@@ -17,7 +17,7 @@ from kdtasks.learn.objectives.objective import (
     LabelLossParams,
     LabelLossSum,
     balanced_weights,
-    label_loss_of,
+    make_label_loss,
 )
 
 DRAW = np.random.default_rng(3)
@@ -58,17 +58,17 @@ def test_balanced_weights_make_every_class_weigh_the_same():
     assert balanced_weights([60, 10, 50]) == pytest.approx((2 / 3, 4.0, 0.8))
     # A split by images may leave a class to the other splits.
     assert balanced_weights([60, 0, 20]) == pytest.approx((2 / 3, 0.0, 2.0))
-    loss = label_loss_of(LabelLossParams(), DATASET, balance="weights")
+    loss = make_label_loss(LabelLossParams(), DATASET, balance="weights")
     assert loss.class_weights == pytest.approx((2 / 3, 4.0, 0.8))
     assert loss.ignore_label == 255
 
 
 def test_weights_by_name_are_put_in_the_order_of_the_classes():
     given = {"water": 3.0, "road": 1.0, "roof": 2.0}
-    loss = label_loss_of(LabelLossParams(), DATASET, balance=given)
+    loss = make_label_loss(LabelLossParams(), DATASET, balance=given)
     assert loss.class_weights == (1.0, 2.0, 3.0)
     for balance in ("none", "sampling"):
-        loss = label_loss_of(LabelLossParams(), DATASET, balance=balance)
+        loss = make_label_loss(LabelLossParams(), DATASET, balance=balance)
         assert loss.class_weights is None
 
 
@@ -81,7 +81,7 @@ def test_weights_by_name_are_put_in_the_order_of_the_classes():
 )
 def test_weights_of_other_classes_are_refused(given: dict[str, float], message: str):
     with pytest.raises(ParamsError, match=message):
-        label_loss_of(LabelLossParams(), DATASET, balance=given)
+        make_label_loss(LabelLossParams(), DATASET, balance=given)
 
 
 def test_a_project_adds_a_loss(extended: Callable[[str, str], str]):

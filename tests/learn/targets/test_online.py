@@ -15,7 +15,7 @@ from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.networks.build import build
 from kdtasks.learn.networks.cnn import CNN
 from kdtasks.learn.networks.saved import save_model
-from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.files import target_files
 from kdtasks.learn.targets.open import open_targets
 from kdtasks.learn.targets.write import write_online
 from kdtasks.learn.teachers.teacher import open_teacher
@@ -71,7 +71,7 @@ def test_the_folder_holds_a_copy_of_the_teacher_and_no_answers(online: Path, tea
     assert sorted(path.name for path in (online / "teacher").iterdir()) == names
     for name in names:
         assert (online / "teacher" / name).read_bytes() == (teacher / name).read_bytes()
-    assert [path.name for path in answer_files(online)] == [
+    assert [path.name for path in target_files(online)] == [
         "targets.json",
         *names,
         "unlabelled.npy",

@@ -18,7 +18,7 @@ from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.mixup import Mixup
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
-from kdtasks.learn.targets.files import answer_files
+from kdtasks.learn.targets.files import target_files
 from kdtasks.learn.targets.open import open_targets
 from kdtasks.learn.targets.write import write_targets
 from kdtasks.learn.teachers.teacher import Teacher
@@ -199,7 +199,7 @@ def test_the_likeliest_classes_alone_are_kept(tmp_path: Path, capsys: pytest.Cap
         assert block.logits.dtype == np.float16
         likeliest = three_means(block.images.reshape(10, 8, 8, 1)).argmax(-1)
         np.testing.assert_array_equal(block.logits.argmax(-1).ravel(), likeliest)
-    assert [path.name for path in answer_files(tmp_path / "top")] == [
+    assert [path.name for path in target_files(tmp_path / "top")] == [
         "targets.json",
         "top_k.npy",
         "top_logits.npy",
@@ -225,7 +225,7 @@ def test_features_that_are_not_there_are_refused(tmp_path: Path):
 
 def test_the_files_of_answers_are_all_but_what_is_drawn_anew(tmp_path: Path):
     write(tmp_path / "targets", left_half=left_half)
-    names = [path.name for path in answer_files(tmp_path / "targets")]
+    names = [path.name for path in target_files(tmp_path / "targets")]
     assert names == ["features-0.npy", "logits.npy", "targets.json", "unlabelled.npy"]
 
 

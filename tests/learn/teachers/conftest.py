@@ -138,8 +138,8 @@ def import_file(tmp_path: Path, images: np.ndarray) -> Callable[..., Path]:
     Its networks know nothing, so unless labels are given they are what the network answers.
     """
     from kdtasks.learn.teachers.imported import import_teacher
-    from kdtasks.learn.teachers.input_forms import InputForm
     from kdtasks.learn.teachers.network import open_network, run_in_batches
+    from kdtasks.learn.teachers.preprocessing import Preprocessing
 
     def run(
         path: Path,
@@ -155,8 +155,8 @@ def import_file(tmp_path: Path, images: np.ndarray) -> Callable[..., Path]:
         if labels is None:
             labels = np.zeros(len(images), np.int32)
             if images.shape[1:] == SHAPE:
-                form = InputForm(settings["input"], "rgb")
-                [outputs] = run_in_batches(open_network(path), images, form)
+                preprocessing = Preprocessing(settings["input"], "rgb")
+                [outputs] = run_in_batches(open_network(path), images, preprocessing)
                 labels = outputs.argmax(axis=-1).astype(np.int32)
         import_teacher(
             folder,

@@ -76,11 +76,11 @@ def test_rows_are_found_by_name_in_any_order(take: Import, dataset: PreparedData
     order = np.random.default_rng(0).permutation(COUNT)
     teacher = take(names=np.array(NAMES)[order], logits=LOGITS[order])
     for split, rows in (("train", slice(0, 12)), ("test", slice(30, 36))):
-        told = teacher.about(dataset.names(split))
+        told = teacher.for_images(dataset.names(split))
         images = dataset.images(split)
-        np.testing.assert_array_equal(told.answers(images, slice(None))[0], LOGITS[rows])
+        np.testing.assert_array_equal(told.predict(images, slice(None))[0], LOGITS[rows])
         np.testing.assert_array_equal(
-            told.answers(images, np.array([3, 3, 0]))[0], LOGITS[rows][[3, 3, 0]]
+            told.predict(images, np.array([3, 3, 0]))[0], LOGITS[rows][[3, 3, 0]]
         )
 
 
@@ -143,8 +143,8 @@ def test_answers_that_are_labels_are_needed_of_every_split(
     tmp_path: Path, dataset: PreparedDataset
 ):
     description = tmp_path / "prepared/dataset.json"
-    answered = ["train", "validation", "calibration", "test"]
-    write_json(description, {**read_json(description), "answered": answered})
+    teacher_labelled = ["train", "validation", "calibration", "test"]
+    write_json(description, {**read_json(description), "teacher_labelled": teacher_labelled})
     names = NAMES[:30] + NAMES[31:]  # but the first test image
     message = (
         r"lacks 1 \(ant/30\.png\) of 36 images\. It needs a row for every image below data\.path "
@@ -164,13 +164,13 @@ def test_further_rows_are_told_and_passed_over(
     out = capsys.readouterr().out
     assert "teacher output: logits, for 38 images, 1 of them without a label" in out
     assert "1 (old/a.png) of them match no image of the dataset" in out
-    found = teacher.about(["unlabelled/a.png"]).answers(None, slice(None))[0]
+    found = teacher.for_images(["unlabelled/a.png"]).predict(None, slice(None))[0]
     np.testing.assert_array_equal(found, LOGITS[1:2])
     with pytest.raises(TeacherError, match=r"lacks 1 \(unlabelled/b\.png\) of 2 images\. It needs"):
-        teacher.about(["unlabelled/a.png", "unlabelled/b.png"])
+        teacher.for_images(["unlabelled/a.png", "unlabelled/b.png"])
     message = r"of 1 image; 1 \(unlabelled/a\.png\) of the file are of no image"
     with pytest.raises(TeacherError, match=message):
-        teacher.about(["unlabelled/b.png"])
+        teacher.for_images(["unlabelled/b.png"])
 
 
 def test_test_images_may_lack_answers(
@@ -178,8 +178,8 @@ def test_test_images_may_lack_answers(
 ):
     teacher = take(names=NAMES[:32], logits=LOGITS[:32])
     assert "lacks 4 of 6 test images: the teacher is not tested" in capsys.readouterr().out
-    assert teacher.knows(dataset.names("train"))
-    assert not teacher.knows(dataset.names("test"))
+    assert teacher.covers(dataset.names("train"))
+    assert not teacher.covers(dataset.names("test"))
 
 
 def test_a_name_is_there_once(take: Import):

@@ -19,13 +19,13 @@ TEACHER = Teacher(run=logits, parameters=None, macs=None)
 
 
 def test_it_is_the_probability_of_the_likeliest_class():
-    found = confidence_of(TEACHER, IMAGES, least=0.6, chunk=3)
+    found = confidence_of(TEACHER, IMAGES, min_confidence=0.6, chunk=3)
     assert found.values.tolist() == pytest.approx([0.5, 0.99, 0.9, 0.7], abs=1e-6)
     assert found.classes[1:].tolist() == [1, 0, 1]
     assert found.kept.tolist() == [1, 2, 3]
     assert found.record.excluded == 1
     assert sum(found.record.by_confidence) == found.record.images == 4
-    assert found.least_sure(IMAGES)["confidence"].tolist()[:2] == pytest.approx(
+    assert found.least_confident(IMAGES)["confidence"].tolist()[:2] == pytest.approx(
         [0.5, 0.7], abs=1e-6
     )
 
@@ -35,10 +35,12 @@ def test_of_masks_it_is_the_mean_over_pixels():
         each = logits(images)[0]
         return [np.stack([each, np.log(np.full_like(each, 0.5))], axis=1)]
 
-    found = confidence_of(Teacher(run=two_pixels, parameters=None, macs=None), IMAGES, least=0.0)
+    found = confidence_of(
+        Teacher(run=two_pixels, parameters=None, macs=None), IMAGES, min_confidence=0.0
+    )
     assert found.values.tolist() == pytest.approx([0.5, 0.745, 0.7, 0.6], abs=1e-6)
 
 
 def test_of_no_image_there_is_nothing_to_say():
-    found = confidence_of(TEACHER, IMAGES[:0], least=0.5)
+    found = confidence_of(TEACHER, IMAGES[:0], min_confidence=0.5)
     assert (len(found.values), found.record.images, found.record.excluded) == (0, 0, 0)

@@ -121,7 +121,7 @@ def test_auto_finds_the_range_of_the_images(
     folder = import_file(tmp_path / "grey.keras", images=images, labels=labels, input="auto")
     assert description(folder)["input"] == {"scaling": input_range, "layout": "rgb"}
     printed = capsys.readouterr().out
-    assert f"teacher input: {input_range}; validation cross-entropy by form: " in printed
+    assert f"teacher input: {input_range}; validation cross-entropy by preprocessing: " in printed
     assert " (100.0% right)" in printed
     assert "teacher output: logits" in printed
 

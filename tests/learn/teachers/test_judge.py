@@ -23,7 +23,7 @@ def test_hits_and_losses_by_hand():
     logits = np.array([[0, 0, 0, 0], [np.log(3), 0, 0, 0]], np.float32)
     assert some.hits(logits).tolist() == [1.0, 0.0]
     np.testing.assert_allclose(some.losses(logits), [np.log(4), np.log(6)], rtol=1e-6)
-    assert (some.accuracy(logits), some.guess()) == (0.5, 0.5)
+    assert (some.accuracy(logits), some.majority_accuracy()) == (0.5, 0.5)
 
 
 def test_of_masks_what_is_labelled_counts_and_masks_without_a_label_do_not():
@@ -31,7 +31,7 @@ def test_of_masks_what_is_labelled_counts_and_masks_without_a_label_do_not():
     some = judge(masks, ignore_label=255)
     assert some.rows.tolist() == [0]
     assert some.hits(sure([[[0, 3], [1, 0]]])).tolist() == [pytest.approx(2 / 3)]
-    assert some.guess() == pytest.approx(2 / 3)
+    assert some.majority_accuracy() == pytest.approx(2 / 3)
 
 
 def test_a_few_equal_differences_prove_nothing_and_many_do():
@@ -95,4 +95,4 @@ def test_a_teacher_beats_the_most_common_class_or_there_are_too_few_to_tell(
     labels: list[int], answers: list[int], expected: bool
 ):
     some = judge(labels)
-    assert some.beats_guessing(some.accuracy(sure(answers))) is expected
+    assert some.beats_majority(some.accuracy(sure(answers))) is expected

@@ -108,6 +108,6 @@ def test_a_damaged_file_is_named(images, tmp_path):
 def test_it_tells_which_images_it_lacks() -> None:
     images = np.arange(6, dtype=np.uint8).reshape(6, 1, 1, 1)
     known = TrainedOn.of(images[:4])
-    assert known.lacks(images[2:]).tolist() == [False, False, True, True]
+    assert known.is_unseen(images[2:]).tolist() == [False, False, True, True]
     # of images of another size nothing is known
-    assert not known.lacks(np.zeros((3, 2, 2, 1), np.uint8)).any()
+    assert not known.is_unseen(np.zeros((3, 2, 2, 1), np.uint8)).any()

@@ -14,7 +14,7 @@ from kdtasks.learn.objectives.objective import LabelObjective
 from kdtasks.learn.training.checkpoint import Checkpoint
 from kdtasks.learn.training.examples import Block
 from kdtasks.learn.training.loop import TrainingSchedule
-from kdtasks.learn.training.online import OnlineExamples, no_answer
+from kdtasks.learn.training.online import OnlineExamples, no_logits
 from kdtasks.learn.training.views import AugmentationParams
 
 Run = Callable[..., Any]
@@ -48,7 +48,7 @@ def test_every_epoch_and_every_seed_sees_other_views():
 
 
 def test_views_are_a_function_of_image_seed_and_epoch_however_they_are_cut():
-    examples = OnlineExamples(IMAGES, LABELS, MOVING, seed=3, answer=brightness)
+    examples = OnlineExamples(IMAGES, LABELS, MOVING, seed=3, predict_teacher=brightness)
     order = np.random.default_rng(0).permutation(20)
     straight = epoch_of(examples, 5)
     shuffled = list(examples.blocks(epoch=5, order=order, batch_size=4, steps_per_block=2))
@@ -61,7 +61,7 @@ def test_views_are_a_function_of_image_seed_and_epoch_however_they_are_cut():
 
 
 def test_the_teacher_is_asked_about_the_views_that_the_student_sees():
-    examples = OnlineExamples(IMAGES, LABELS, MOVING, seed=0, answer=brightness)
+    examples = OnlineExamples(IMAGES, LABELS, MOVING, seed=0, predict_teacher=brightness)
     block = epoch_of(examples, 1)
     logits, features = brightness(block.images[0])
     np.testing.assert_array_equal(block.logits[0], logits)
@@ -73,7 +73,7 @@ def test_the_teacher_is_asked_about_the_views_that_the_student_sees():
 
 def test_a_student_from_scratch_sees_the_views_of_the_distilled_one():
     alone = epoch_of(OnlineExamples(IMAGES, LABELS, MOVING, seed=2), 7)
-    taught = epoch_of(OnlineExamples(IMAGES, LABELS, MOVING, seed=2, answer=brightness), 7)
+    taught = epoch_of(OnlineExamples(IMAGES, LABELS, MOVING, seed=2, predict_teacher=brightness), 7)
     np.testing.assert_array_equal(alone.images, taught.images)
     np.testing.assert_array_equal(alone.labels, taught.labels)
     assert (alone.logits.shape, alone.features) == ((1, 20, 0), ())
@@ -111,7 +111,7 @@ def test_a_run_that_was_interrupted_ends_with_the_same_bits(
 ):
     labels = LABELS % 3
     examples = OnlineExamples(
-        IMAGES, labels, MOVING, seed=3, answer=brightness if taught else no_answer
+        IMAGES, labels, MOVING, seed=3, predict_teacher=brightness if taught else no_logits
     )
     objective = None if taught else LabelObjective()
     straight = run(examples=examples, objective=objective)

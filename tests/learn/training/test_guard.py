@@ -16,7 +16,7 @@ def guard_of(patience: int, *, num_classes: int = 5, steps: int = 100, done: int
 
 def check(guard: CollapseGuard, predicted: np.ndarray, *, epoch: int) -> None:
     """Show an epoch's predictions."""
-    guard.of_pixels = predicted.ndim > 1
+    guard.per_pixel = predicted.ndim > 1
     counts = np.bincount(predicted.ravel(), minlength=len(guard.labels))
     guard.check_predictions(counts, epoch=epoch)
 

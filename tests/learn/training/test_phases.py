@@ -15,7 +15,7 @@ from kdtasks.data.prepared import PreparedDataset, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.learn.networks.file import File
 from kdtasks.learn.networks.pretrained import Phases
-from kdtasks.learn.objectives.objective import LabelObjective, label_loss_of
+from kdtasks.learn.objectives.objective import LabelObjective, make_label_loss
 from kdtasks.learn.schedules import History
 from kdtasks.learn.training import loop
 from kdtasks.learn.training.examples import TrainingExamples
@@ -140,7 +140,7 @@ def fine_tune(tmp_path: Path, dataset: PreparedDataset, params: Params, network:
             TrainingSetup(SETTINGS, "float32", {}, "accuracy"),
             dataset=dataset,
             examples=TrainingExamples(np.asarray(images)[None], np.asarray(labels)[None]),
-            objective=kind(label_loss_of(SETTINGS.loss, dataset, balance="none")),
+            objective=kind(make_label_loss(SETTINGS.loss, dataset, balance="none")),
             paths=ProjectPaths(tmp_path),
         )
 
@@ -205,4 +205,4 @@ def test_an_answer_for_each_pixel_is_refused_where_images_have_a_class(fine_tune
 def test_a_short_phase_is_not_taken_for_a_training_that_has_broken_down(schedule, network):
     # The guard's patience is bounded by the epochs of the whole training, not of the phase.
     phases = phases_of(schedule, Phases(head=0.1), network, {"norm"})
-    assert [phase.schedule.part_of for phase in phases] == [10, 10]
+    assert [phase.schedule.total_epochs for phase in phases] == [10, 10]

@@ -137,7 +137,7 @@ def test_the_teacher_is_asked_in_it_and_validation_is_not(
         seen.append(("validation", is_on()))
         return judge(*arguments, **named)
 
-    make_ahead, judge = loop._made_ahead, loop._validate
+    make_ahead, judge = loop._prefetch, loop._validate
     monkeypatch.setattr(loop, "_made_ahead", made_ahead)
     monkeypatch.setattr(loop, "_validate", validate)
     run(schedule=dataclasses.replace(schedule, epochs=2, precision="bfloat16"))

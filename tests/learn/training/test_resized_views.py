@@ -12,7 +12,7 @@ from kdtasks.learn.augmentations.random_crop import RandomCrop
 from kdtasks.learn.augmentations.rotation import Rotation
 from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.training.online import OnlineExamples
-from kdtasks.learn.training.resized_views import ViewsAlike, view_in_batches
+from kdtasks.learn.training.resized_views import ResizedViews, view_in_batches
 from kdtasks.learn.training.views import AugmentationParams, draw_view
 from kdtasks.learn.training.warp import rescaled, warp
 
@@ -66,10 +66,10 @@ def test_a_large_view_made_small_is_the_small_view(transforms):
     augmentation = AugmentationParams(transforms=transforms)
     small, _ = draw_view(SMALL, LABELS, view=1, augmentation=augmentation)
     large = resized(in_order(LARGE, augmentation), 32, 36)
-    still = np.abs(small.astype(int) - SMALL).mean()
+    identity = np.abs(small.astype(int) - SMALL).mean()
     apart = np.abs(small.astype(int) - large).mean()
-    assert still > 4  # it does something
-    assert apart < still / 5
+    assert identity > 4  # it does something
+    assert apart < identity / 5
 
 
 @pytest.mark.parametrize("view", [0, 1, 2])
@@ -81,9 +81,9 @@ def test_in_the_same_size_they_are_the_very_same(view: int):
 
 def test_a_shift_of_half_the_image_is_one_in_either_size():
     """By hand: three pixels of six to the right are six of twelve."""
-    motion = np.array([[1, 0, 3, 0, 1, 0, 0, 0]], np.float32)
+    affine = np.array([[1, 0, 3, 0, 1, 0, 0, 0]], np.float32)
     np.testing.assert_allclose(
-        rescaled(motion, (4, 6), (8, 12)), [[1, 0, 6, 0, 1, 0, 0, 0]], atol=1e-6
+        rescaled(affine, (4, 6), (8, 12)), [[1, 0, 6, 0, 1, 0, 0, 0]], atol=1e-6
     )
 
 
@@ -106,8 +106,8 @@ def test_an_online_teacher_sees_the_student_s_fresh_view_in_its_own_size():
         return (images.mean(axis=(1, 2)).astype(np.float16),)
 
     def views(images: np.ndarray) -> np.ndarray:
-        seen = ViewsAlike(images, (32, 36), augmentation).moved
-        examples = OnlineExamples(SMALL, LABELS, augmentation, 0, answer, seen=seen)
+        seen = ResizedViews(images, (32, 36), augmentation).draw
+        examples = OnlineExamples(SMALL, LABELS, augmentation, 0, answer, teacher_views=seen)
         assert examples.sample.images.shape == (32, 36, 3)
         assert asked.pop().shape == (1, *images.shape[1:])
         order = np.random.default_rng(1).permutation(30)

@@ -42,8 +42,8 @@ def test_a_schedule_is_compiled_no_more_often_than_a_constant(
 def test_the_loss_follows_the_schedule(run: Run, schedule: TrainingSchedule):
     # Labels alone from the first epoch to the last: alpha 1 → 1 is the constant 1, bit for bit.
     constant = run(objective=DistillationObjective(DistillParams(alpha=1.0)))
-    still = Linear(start=1.0, end=1.0)
-    assert run(objective=DistillationObjective(DistillParams(alpha=still))).weights == (
+    identity = Linear(start=1.0, end=1.0)
+    assert run(objective=DistillationObjective(DistillParams(alpha=identity))).weights == (
         constant.weights
     )
     moving = Linear(start=1.0, end=0.0)

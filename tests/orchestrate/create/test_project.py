@@ -8,7 +8,7 @@ import pytest
 
 from kdtasks.core.errors import DatasetError, ProjectError
 from kdtasks.core.installed import refuse_other_code
-from kdtasks.orchestrate.create.project import Given, begin
+from kdtasks.orchestrate.create.project import ProjectInputs, begin
 from kdtasks.orchestrate.project.recipes import compare_with_recipe, list_recipes
 from kdtasks.params import load_project_params
 from tests.orchestrate.create.conftest import MakePhotos
@@ -26,7 +26,7 @@ def test_a_project_beside_its_images(
     project, more = tmp_path / "My Photos", make_photos("more")
     photos = make_photos()
     teacher = make_teacher()
-    given = Given(photos, teacher=teacher, unlabelled=more, classes="blue,green,red")
+    given = ProjectInputs(photos, teacher=teacher, unlabelled=more, classes="blue,green,red")
     sentences = list(begin(project, given))
     assert sentences[0] == "3 classes (blue, green, red), 90 images, 24 to 26 pixels"
     assert sentences[1] == "layout: one folder a class"
@@ -50,7 +50,7 @@ def test_a_project_beside_its_images(
 def test_masks_elsewhere_are_linked_and_watched(make_masks: Callable[..., Path], tmp_path: Path):
     scenes = make_masks([0, 1])
     (scenes / "images").rename(tmp_path / "pictures")
-    given = Given(tmp_path / "pictures", masks=scenes / "masks")
+    given = ProjectInputs(tmp_path / "pictures", masks=scenes / "masks")
     assert all(begin(tmp_path / "scenes project", given))
     project = tmp_path / "scenes project"
     assert (project / "data/raw/images").resolve() == tmp_path / "pictures"
@@ -66,16 +66,26 @@ def test_nothing_is_left_of_a_project_that_cannot_be(make_photos: MakePhotos, tm
     (full / "notes.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     for target, given, kind, message in (
-        (full, Given(photos), ProjectError, "full is there and not empty; give the name of a new"),
-        (full / "notes.txt", Given(photos), ProjectError, "is there and not empty"),
-        (tmp_path / "new", Given(full), DatasetError, "full holds no image at any depth"),
+        (
+            full,
+            ProjectInputs(photos),
+            ProjectError,
+            "full is there and not empty; give the name of a new",
+        ),
+        (full / "notes.txt", ProjectInputs(photos), ProjectError, "is there and not empty"),
+        (tmp_path / "new", ProjectInputs(full), DatasetError, "full holds no image at any depth"),
         (
             photos / "new",
-            Given(photos),
+            ProjectInputs(photos),
             ProjectError,
             "watched for its images; name a folder outside",
         ),
-        (tmp_path / "new", Given(photos, unlabelled=full / "x"), ProjectError, "x is no folder"),
+        (
+            tmp_path / "new",
+            ProjectInputs(photos, unlabelled=full / "x"),
+            ProjectError,
+            "x is no folder",
+        ),
     ):
         with pytest.raises(kind, match=message):
             list(begin(target, given))
@@ -92,7 +102,7 @@ def test_a_failure_half_way_leaves_nothing(
     before = sorted(tmp_path.rglob("*"))
     monkeypatch.setattr("kdtasks.orchestrate.create.project._under_git", fail)
     with pytest.raises(ProjectError, match="git is not installed"):
-        list(begin(tmp_path / "new", Given(photos)))
+        list(begin(tmp_path / "new", ProjectInputs(photos)))
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -102,7 +112,7 @@ def test_an_empty_folder_in_a_repository_is_filled_and_not_committed(
     git(tmp_path, "init", "--quiet")
     (tmp_path / "inner").mkdir()
     place = (tmp_path / "inner").stat().st_ino
-    sentences = list(begin(tmp_path / "inner", Given(make_photos())))
+    sentences = list(begin(tmp_path / "inner", ProjectInputs(make_photos())))
     assert sentences[-1] == "it lies in a git repository: commit it when you like"
     assert (tmp_path / "inner").stat().st_ino == place  # where a shell may be
     assert (tmp_path / "inner" / "dvc.yaml").is_file()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.orchestrate.create.images import Images, inspect_images
-from kdtasks.orchestrate.create.project import Given, begin
+from kdtasks.orchestrate.create.images import InspectedImages, inspect_images
+from kdtasks.orchestrate.create.project import ProjectInputs, begin
 from kdtasks.params import Params, load_project_params
 from tests.tools.public_datasets import (
     Painter,
@@ -20,14 +20,14 @@ from tests.tools.public_datasets import (
 )
 
 
-def source_of(found: Images) -> dict[str, Any]:
+def source_of(found: InspectedImages) -> dict[str, Any]:
     content = found.source.model_dump(exclude_defaults=True)
     return {"name": found.source.name, **content}
 
 
 def begun(folder: Path, images: Path, masks: Path | None = None) -> tuple[Params, str]:
     """Begin a project; give its params and all that was said."""
-    said = list(begin(folder, Given(images, masks)))
+    said = list(begin(folder, ProjectInputs(images, masks)))
     return load_project_params(folder), "\n".join(said)
 
 

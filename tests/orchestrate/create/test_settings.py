@@ -8,7 +8,7 @@ import pytest
 
 from kdtasks.data.proposal import source_of
 from kdtasks.data.sources import Item
-from kdtasks.orchestrate.create.images import Images
+from kdtasks.orchestrate.create.images import InspectedImages
 from kdtasks.orchestrate.create.settings import choose, image_size_of, name_of
 from kdtasks.orchestrate.create.teacher import InspectedTeacher
 from kdtasks.params import Params, parse_params
@@ -16,8 +16,10 @@ from kdtasks.params import Params, parse_params
 MASKS = source_of(name="segmentation_folder", classes={"sky": 0, "ground": 1})
 
 
-def images(count: int, *sizes: tuple[int, int], grey: bool = False, masks: bool = False) -> Images:
-    return Images(
+def images(
+    count: int, *sizes: tuple[int, int], grey: bool = False, masks: bool = False
+) -> InspectedImages:
+    return InspectedImages(
         source=MASKS if masks else source_of(name="image_folder"),
         path=Path("photos"),
         links={},
@@ -29,7 +31,7 @@ def images(count: int, *sizes: tuple[int, int], grey: bool = False, masks: bool 
     )
 
 
-def chosen(found: Images, teacher: InspectedTeacher | None = None) -> Params:
+def chosen(found: InspectedImages, teacher: InspectedTeacher | None = None) -> Params:
     return parse_params(choose("mine", found, teacher))
 
 

@@ -22,7 +22,7 @@ def test_its_size_and_what_it_gets_right(make_photos: MakePhotos, make_teacher: 
     found = asked(make_teacher(), make_photos())
     assert (found.size, found.channels) == ((16, 16), 3)
     assert found.sentence == (
-        "the teacher wants 16×16 in −1…1 and gets 100.0\u00a0% of 90 of them right"
+        "the teacher takes 16×16 in −1…1 and gets 100.0\u00a0% of 90 of them right"
     )
     assert found.settings["input"] == {"scaling": "symmetric", "layout": "rgb"}
     assert found.settings["classes"] is None
@@ -31,7 +31,7 @@ def test_its_size_and_what_it_gets_right(make_photos: MakePhotos, make_teacher: 
 def test_any_size_is_the_students(make_photos: MakePhotos, make_teacher: MakeTeacher):
     found = asked(make_teacher(side=None), make_photos())
     assert found.size is None
-    assert found.sentence.startswith("the teacher wants images of any size in ")
+    assert found.sentence.startswith("the teacher takes images of any size in ")
 
 
 def test_outputs_in_another_order_are_named(make_photos: MakePhotos, make_teacher: MakeTeacher):

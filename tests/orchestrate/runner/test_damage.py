@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from kdtasks.cli.main import app
 from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.project.project import DVC, run_captured
-from kdtasks.orchestrate.runner.damage import DAY_SECONDS, find_damaged, mend
+from kdtasks.orchestrate.runner.damage import DAY_SECONDS, find_damaged, repair
 from kdtasks.orchestrate.runner.execute import RunOptions, execute
 
 TEXTS = ("out/first", "out/left", "out/right", "out/last")
@@ -89,7 +89,7 @@ def test_what_is_whole_elsewhere_comes_back(
                 flip(each)
     else:
         damage(ran, "out/left/text")
-    lost = mend(ran, find_damaged(ran))
+    lost = repair(ran, find_damaged(ran))
     assert [each.stage for each in lost] == (["left"] if kept == "nowhere" else [])
     assert find_damaged(ran) == []
     execute(ran, RunOptions(workers=1), silent)

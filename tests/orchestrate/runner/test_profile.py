@@ -8,7 +8,7 @@ import pytest
 from kdtasks.core.events import SpanEvent, StageEvent, emit
 from kdtasks.orchestrate.runner.execute import RunOptions, execute
 from kdtasks.orchestrate.runner.files import EVENTS, events_path, run_events
-from kdtasks.orchestrate.runner.profile import RUN, Piece, chrome_trace, read_pieces, shares
+from kdtasks.orchestrate.runner.profile import RUN, Span, chrome_trace, read_spans, shares
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_every_second_is_counted_once(project: Path):
-    found = shares(read_pieces(project))
+    found = shares(read_spans(project))
     assert {name: {work: s for work, s in works.items() if s} for name, works in found.items()} == {
         RUN: {"imports": 1.0, "DVC": 2.0},
         # of the process's 12 s the work is 10, of these 2 are imports and 6 training
@@ -47,7 +47,7 @@ def test_every_second_is_counted_once(project: Path):
 
 
 def test_the_trace_has_a_named_row_a_stage_and_microseconds_from_the_first_event(project: Path):
-    trace = chrome_trace(read_pieces(project))
+    trace = chrome_trace(read_spans(project))
     names = {
         event["tid"]: event["args"]["name"] for event in trace["traceEvents"] if event["ph"] == "M"
     }
@@ -64,13 +64,13 @@ def test_the_trace_has_a_named_row_a_stage_and_microseconds_from_the_first_event
 
 
 def test_a_run_that_left_nothing_has_no_pieces(tmp_path: Path):
-    assert read_pieces(tmp_path) == []
+    assert read_spans(tmp_path) == []
     assert shares([]) == {}
     assert chrome_trace([])["traceEvents"] == []
 
 
 def test_two_clocks_that_differ_by_a_little_change_nothing_much():
-    outer, inner = Piece("a", "imports", 10.0, 5.0), Piece("a", "other", 14.0, 1.1)
+    outer, inner = Span("a", "imports", 10.0, 5.0), Span("a", "other", 14.0, 1.1)
     works = shares([outer, inner])["a"]
     assert works["imports"] == pytest.approx(3.9)
     assert works["other"] == pytest.approx(1.1)
@@ -78,7 +78,7 @@ def test_two_clocks_that_differ_by_a_little_change_nothing_much():
 
 def test_a_true_run_tells_of_dvc_and_of_its_commands(diamond: Path, silent: Any):
     execute(diamond, RunOptions(), silent)
-    found = shares(read_pieces(diamond))
+    found = shares(read_spans(diamond))
     assert set(found) == {RUN, "first", "left", "right", "last"}
     assert found[RUN]["DVC"] > 0.0
     for name in ("first", "left", "right", "last"):

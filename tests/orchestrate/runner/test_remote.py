@@ -13,12 +13,13 @@ from dvc.data_cloud import DataCloud
 from dvc.exceptions import DvcException
 from dvc_data.hashfile.transfer import TransferResult
 from fsspec.exceptions import FSTimeoutError
+from ruamel.yaml import YAML
 
 from kdtasks.core.errors import ProjectError, StageError
 from kdtasks.orchestrate.runner import remote
 from kdtasks.orchestrate.runner.execute import RunOptions, execute
 from kdtasks.orchestrate.runner.graph import StageState
-from kdtasks.orchestrate.runner.remote import WAITS_SECONDS, patiently
+from kdtasks.orchestrate.runner.remote import WAITS_SECONDS, retry_while_unreachable
 
 COMPLETED, PULLED, CACHED = StageState.COMPLETED, StageState.PULLED, StageState.CACHED
 BEGINNING = ("left",)  # which needs `first`
@@ -81,6 +82,30 @@ def test_outputs_of_earlier_inputs_are_not_those_of_new_ones(shared: Path, run: 
     (shared / "source").write_text("other", encoding="utf-8")
     assert run(stages=BEGINNING, pull=True) == [COMPLETED] * 2
     assert (shared / "out" / "first" / "text").read_text(encoding="utf-8") == "out/firstother"
+
+
+def test_an_output_goes_to_the_remote_that_it_names(shared: Path, run: Run, tmp_path: Path):
+    with (shared / ".dvc" / "config").open("a", encoding="utf-8") as file:
+        file.write(f"['remote \"private\"']\n    url = {tmp_path}/private\n")
+    described = YAML().load(shared / "dvc.yaml")
+    described["stages"]["first"]["outs"] = [{"out/first": {"remote": "private"}}]
+    YAML().dump(described, shared / "dvc.yaml")
+    assert run(stages=BEGINNING, push=True) == [COMPLETED] * 2
+
+    def stored(name: str) -> set[str]:
+        return {
+            path.read_text()
+            for path in (tmp_path / name / "files").rglob("*[!.dir]")
+            if path.is_file()
+        }
+
+    text = (shared / "out" / "first" / "text").read_text()
+    assert text in stored("private") - stored("r")
+    lose(shared)
+    assert run(stages=BEGINNING, pull=True) == [PULLED] * 2
+    shutil.rmtree(tmp_path / "private")
+    lose(shared)
+    assert run(stages=BEGINNING, pull=True)[0] == COMPLETED
 
 
 def test_what_is_gone_from_the_remote_runs_again(shared: Path, run: Run, tmp_path: Path):
@@ -146,11 +171,11 @@ def test_patience_has_an_end(slept: list[float]):
         raise ConnectionError("no route")
 
     with pytest.raises(StageError, match=r"reached for 5 minutes \(ConnectionError: no route\)"):
-        patiently(attempt)
+        retry_while_unreachable(attempt)
     assert sum(slept) == sum(WAITS_SECONDS) == 300
     slept.clear()
     with pytest.raises(StageError, match="stopped while the DVC remote could not be reached"):
-        patiently(attempt, lambda: len(slept) == 3)
+        retry_while_unreachable(attempt, lambda: len(slept) == 3)
     assert sum(slept) == 3
 
 
@@ -171,7 +196,7 @@ def test_what_network_and_store_raise_is_waited_for(slept: list[float], error: E
         for trouble in troubles:
             raise trouble
 
-    patiently(attempt)
+    retry_while_unreachable(attempt)
     assert sum(slept) == sum(WAITS_SECONDS[:2])
 
 
@@ -191,5 +216,5 @@ def test_what_time_does_not_mend_is_raised_at_once(slept: list[float], error: Ex
         raise error
 
     with pytest.raises(type(error)):
-        patiently(attempt)
+        retry_while_unreachable(attempt)
     assert slept == []

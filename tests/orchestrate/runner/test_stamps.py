@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from kdtasks.orchestrate.runner.stamps import TICK_NS, Snapshot, Watched, disguised, take_snapshot
+from kdtasks.orchestrate.runner.stamps import TICK_NS, Snapshot, Watched, backdated, take_snapshot
 
 
 def test_a_look_at_the_same_is_the_same_and_what_python_keeps_of_code_does_not_count(
@@ -54,7 +54,7 @@ def test_a_file_that_claims_to_be_old_is_found_out(tmp_path: Path):
     os.utime(liar, ns=(1, 1))
     os.utime(honest, ns=(since + 10**12, since + 10**12))
     watched = Watched((str(honest), str(liar)))
-    assert list(disguised(watched, since - 10**9)) == [str(liar)]
+    assert list(backdated(watched, since - 10**9)) == [str(liar)]
 
 
 def test_what_changed_within_a_tick_of_the_clock_is_not_settled():

@@ -46,7 +46,7 @@ def running(name: str, line: str, *, speed: float | None = None) -> StageRow:
     row = StageRow(StageNode(name, description="what it does"), NOWHERE)
     row.start()
     row.changed -= 12.0
-    row.hear(line)
+    row.on_line(line)
     row.speed = speed
     return row
 
@@ -102,9 +102,9 @@ def test_the_description_stands_until_there_is_output():
     row = StageRow(StageNode("a", description="read the source"), NOWHERE)
     row.start()
     assert row.words == "read the source"
-    row.hear("   ")
+    row.on_line("   ")
     assert row.words == "read the source"
-    row.hear("\x1b[31mred\x1b[0m\tand\x1b[2K  wide\x07")
+    row.on_line("\x1b[31mred\x1b[0m\tand\x1b[2K  wide\x07")
     assert row.words == "red and wide"
 
 
@@ -118,7 +118,7 @@ def test_the_speed_is_the_last_that_the_stage_has_told(tmp_path: Path):
     row.follow()
     assert row.speed == 1759.0
     emit(ProgressEvent(3, 8, "epoch"), row.events)
-    row.hear("saving, 5 images/s")
+    row.on_line("saving, 5 images/s")
     row.follow()
     assert (row.speed, row.words) == (1759.0, "saving, 5 images/s")
 

@@ -27,6 +27,10 @@ GOOD = TrialResult(
 )
 
 
+def changed(result: TrialResult, **values: Any) -> TrialResult:
+    return result.model_copy(update=values)
+
+
 class Search:
     """A search whose trials end with the results that a test gives."""
 
@@ -47,7 +51,7 @@ class Search:
         self.engine = SearchEngine(plan, Budget(self.limits.minutes, now=lambda: self.now))
 
         def run(engine: Any, name: str, on_line: Any, is_cancelled: Any) -> Outcome:
-            result = self.results.get(name, GOOD._replace(accuracy_drop=0.5, seconds=10.0))
+            result = self.results.get(name, changed(GOOD, accuracy_drop=0.5, seconds=10.0))
             self.ran.append(name)
             self.now += result.seconds or 0.0
             if is_cancelled():
@@ -80,7 +84,7 @@ def test_the_first_within_all_limits_ends_it(monkeypatch: pytest.MonkeyPatch):
 def test_compute_is_saved_by_filters_alone(monkeypatch: pytest.MonkeyPatch):
     """So no conversion and no training helps, though none of them has shown it."""
     search = Search(monkeypatch, max_macs=0.5)
-    search.results = {"filters+qat+int8": GOOD._replace(macs=0.4)}
+    search.results = {"filters+qat+int8": changed(GOOD, macs=0.4)}
     left_out = search.run()
     assert search.ran == ["float32", "filters+int8"]
     reason = "fraction of compute, 100.0\u00a0%, is over 50.0\u00a0% (max_macs)"
@@ -112,7 +116,7 @@ def test_where_nothing_can_be_rewritten_it_is_with_fewer_filters_that_it_may(
 
 def test_another_training_may_leave_earlier(monkeypatch: pytest.MonkeyPatch):
     """The mean depends on thresholds, which every file has of its own; the worst case does not."""
-    slow = GOOD._replace(accuracy_drop=0.5, latency_ms=latency(0.2))
+    slow = changed(GOOD, accuracy_drop=0.5, latency_ms=latency(0.2))
     for statistic, runs in (("mean", True), ("worst", False)):
         limits = {"max_latency_ms": 0.1, "latency_statistic": statistic}
         search = Search(monkeypatch, early_exits=True, **limits)
@@ -126,7 +130,7 @@ def test_another_training_may_leave_earlier(monkeypatch: pytest.MonkeyPatch):
 
 def test_blocks_are_left_alone_on_a_processor_that_they_slow_down(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_latency_ms=0.05)
-    search.results = {"space_to_depth+int8": GOOD._replace(latency_ms=latency(0.2))}
+    search.results = {"space_to_depth+int8": changed(GOOD, latency_ms=latency(0.2))}
     left_out = search.run()
     reason = "space_to_depth+int8 is no faster than int8 here"
     for passes in ("filters", "filters+qat"):
@@ -136,7 +140,7 @@ def test_blocks_are_left_alone_on_a_processor_that_they_slow_down(monkeypatch: p
 
 def test_a_file_too_far_from_its_network_says_nothing_of_others(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_size_kb=20.0)
-    broken = {label: GOOD._replace(parity="too far") for label in search.labels}
+    broken = {label: changed(GOOD, parity="too far") for label in search.labels}
     search.results = {**broken, "qat+int8": GOOD}
     left_out = search.run()
     assert search.engine.winner == "qat+int8"
@@ -151,17 +155,17 @@ def test_a_file_too_far_from_its_network_says_nothing_of_others(monkeypatch: pyt
 
 def test_a_gzip_limit_may_be_met_by_shared_values(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_gzip_kb=4.0)
-    search.results = {"cluster+int8": GOOD._replace(gzip_bytes=3_900)}
+    search.results = {"cluster+int8": changed(GOOD, gzip_bytes=3_900)}
     assert search.run()["qat+int8"].startswith("it would be like int8: gzipped size")
     assert search.engine.winner == "cluster+int8"
 
 
 def test_a_trial_that_would_outlast_the_time_is_left_out(monkeypatch: pytest.MonkeyPatch):
-    slow = GOOD._replace(accuracy_drop=0.5, bytes=30_000)
+    slow = changed(GOOD, accuracy_drop=0.5, bytes=30_000)
     search = Search(monkeypatch, max_size_kb=20.0, minutes=3.0)
-    search.results = {label: slow._replace(seconds=10.0) for label in search.labels[:5]}
-    search.results["int8"] = GOOD._replace(accuracy_drop=0.5, seconds=10.0, bytes=20_500)
-    search.results["filters+int8"] = GOOD._replace(accuracy_drop=0.5, seconds=90.0)
+    search.results = {label: changed(slow, seconds=10.0) for label in search.labels[:5]}
+    search.results["int8"] = changed(GOOD, accuracy_drop=0.5, seconds=10.0, bytes=20_500)
+    search.results["filters+int8"] = changed(GOOD, accuracy_drop=0.5, seconds=90.0)
     left_out = search.run()
     assert search.ran[-1] == "filters+int8"
     assert search.now == 130.0  # conversions but int16x8, then filters
@@ -171,26 +175,26 @@ def test_a_trial_that_would_outlast_the_time_is_left_out(monkeypatch: pytest.Mon
 
 def test_a_training_out_of_the_cache_tells_nothing(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_size_kb=20.0, minutes=3.0)
-    slow = GOOD._replace(accuracy_drop=0.5, bytes=30_000, seconds=10.0)
+    slow = changed(GOOD, accuracy_drop=0.5, bytes=30_000, seconds=10.0)
     search.results = dict.fromkeys(search.labels[:5], slow)
-    search.results["filters+int8"] = GOOD._replace(accuracy_drop=0.5, seconds=90.0, cached=True)
-    search.results["filters+qat+int8"] = GOOD._replace(seconds=40.0)
+    search.results["filters+int8"] = changed(GOOD, accuracy_drop=0.5, seconds=90.0, cached=True)
+    search.results["filters+qat+int8"] = changed(GOOD, seconds=40.0)
     assert "filters+qat+int8" not in search.run()  # else 10 s an epoch, as in the test above
     assert search.engine.winner == "filters+qat+int8"
 
 
 def test_a_trial_that_outlasts_the_time_is_stopped(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_size_kb=20.0, minutes=0.5)
-    search.results = {"float16": GOOD._replace(accuracy_drop=0.5, seconds=25.0)}
+    search.results = {"float16": changed(GOOD, accuracy_drop=0.5, seconds=25.0)}
     left_out = search.run()
     assert search.ran == ["float32", "float16"]
-    assert left_out["float16"] == "stopped, the time is up; the next call goes on with it"
+    assert left_out["float16"] == "stopped, the time is up; the next call resumes"
     assert left_out["int8"] == "the time is up"
     assert search.engine.result("float16") is None
 
 
 def test_what_was_done_before_takes_no_time(monkeypatch: pytest.MonkeyPatch):
     search = Search(monkeypatch, max_size_kb=20.0, minutes=0.1)
-    search.engine.results["float32"] = GOOD._replace(accuracy_drop=0.5, seconds=500.0)
+    search.engine.results["float32"] = changed(GOOD, accuracy_drop=0.5, seconds=500.0)
     search.run()
     assert search.ran[0] == "float32"  # handed on, which gives what was kept

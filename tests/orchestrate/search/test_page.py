@@ -8,7 +8,8 @@ import pytest
 
 from kdtasks.core.files import read_json
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
-from kdtasks.orchestrate.search.summary import limits_text, row, summarise, write_page
+from kdtasks.orchestrate.search.record import VariantSearchSummary
+from kdtasks.orchestrate.search.summary import limits_text, rows, summarise, write_page
 from kdtasks.orchestrate.search.trial import TrialResult, broken_limits
 from kdtasks.params.search import SearchParams
 from tests.tools.records import latency
@@ -23,8 +24,14 @@ INT8 = TrialResult(
     macs=1.0,
     cached=True,
 )
-FILTERS = INT8._replace(
-    accuracy=0.94, accuracy_drop=0.045, bytes=19_000, macs=0.5, seconds=164.0, cached=False
+FILTERS = TrialResult(
+    accuracy=0.94,
+    accuracy_drop=0.045,
+    bytes=19_000,
+    gzip_bytes=17_202,
+    latency_ms=latency(0.07, worst=0.1),
+    macs=0.5,
+    seconds=164.0,
 )
 PARAMS = SimpleNamespace(recipe="digits")
 RESULTS = {"int8": INT8, "filters+int8": FILTERS}
@@ -36,7 +43,7 @@ OUTCOMES = {
 }
 
 
-def summary(results: dict[str, TrialResult], winner: str | None = None) -> dict[str, Any]:
+def summary(results: dict[str, TrialResult], winner: str | None = None) -> VariantSearchSummary:
     points: list[Any] = []
     for label in OUTCOMES:
         about = {
@@ -58,16 +65,16 @@ def summary(results: dict[str, TrialResult], winner: str | None = None) -> dict[
 
 def test_the_nearest_is_named_with_what_stands_in_its_way():
     found = summary(RESULTS)
-    assert found["nearest"] == "int8"  # 1.18 times too large, filters lose 4.5 times too much
-    assert found["sentence"].replace("\u00a0", " ") == (
+    assert found.nearest == "int8"  # 1.18 times too large, filters lose 4.5 times too much
+    assert found.sentence.replace("\u00a0", " ") == (
         "None of 2 variants tried for at most 20.0 kB, 1.0 points lost is within all limits. "
         "int8 comes nearest: its size, 23.6 kB, is over 20.0 kB (max_size_kb). "
         "Raise search.max_size_kb, give more minutes where trials were skipped for time, "
         "or train longer."
     )
-    assert found["adopt"] == [
+    assert found.adopt == (
         'in params.yaml compress.variants: ["int8"]', "or dvc exp apply search-int8"
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -83,13 +90,13 @@ def test_the_nearest_is_named_with_what_stands_in_its_way():
 )
 def test_where_nothing_can_be_had_it_is_said(results: Any, sentence: str):
     found = summary(results)
-    assert found["sentence"].replace("\u00a0", " ") == sentence
-    assert found["nearest"] is None
-    assert found["adopt"] == []
+    assert found.sentence.replace("\u00a0", " ") == sentence
+    assert found.nearest is None
+    assert found.adopt == ()
 
 
 def test_rows_say_what_ran_and_why_the_others_did_not():
-    int8, qat, filters, failed = (row(trial, "mean") for trial in summary(RESULTS)["trials"])
+    int8, qat, filters, failed = rows(summary(RESULTS))
     assert int8["limits"].replace("\u00a0", " ") == "size, 23.6 kB, is over 20.0 kB"
     assert int8["latency"].replace("\u00a0", " ") == "mean 0.070 ms"
     assert (int8["time"], filters["time"]) == ("cached", "2:44")
@@ -104,7 +111,9 @@ def test_rows_say_what_ran_and_why_the_others_did_not():
 def test_the_page_and_its_figures(tmp_path: Path):
     content = summary(RESULTS, winner="filters+int8")
     page = write_page(tmp_path / "out", content)
-    assert read_json(tmp_path / "out" / "search.json") == content
+    path = tmp_path / "out" / "search.json"
+    assert VariantSearchSummary.read(path) == content
+    assert read_json(path)["limits"]["latency_statistic"] == "mean"  # its default as well
     text = page.read_text(encoding="utf-8")
     assert text.count('<tr class="chosen">') == 1
     assert "filters+int8 is within all limits: the cheapest of 2 variants tried" in text

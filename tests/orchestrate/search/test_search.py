@@ -98,7 +98,7 @@ def test_a_search_is_stopped_goes_on_and_ends_at_the_first_variant_within_the_li
     # with too little time for the one that is left
     limits = {"max_size_kb": 20.0, "max_accuracy_drop": 0.02}
     assert run_search(project, {**limits, "minutes": 0.05}) == 1
-    left_out = summary(project)["by_label"]["filters+qat+int8"]["skipped"]
+    left_out = summary(project)["by_label"]["filters+qat+int8"]["reason"]
     assert re.match("stopped, the time is up; the next|it would take about", left_out)
     ran()
 

@@ -10,7 +10,7 @@ import pytest
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.project.git import (
-    bring_experiment,
+    fetch_experiment,
     reference,
     save_experiment,
     saved_experiments,
@@ -35,7 +35,7 @@ def test_an_experiment_comes_home(project: Path, tmp_path: Path, run_git: Callab
     assert NAME not in saved_experiments(project, head)
     save_experiment(clone, head, NAME)
     assert NAME not in saved_experiments(project, head)
-    commit = bring_experiment(project, clone, head, NAME)
+    commit = fetch_experiment(project, clone, head, NAME)
     assert saved_experiments(project, head) == {NAME}
     assert commit == run_git(project, "rev-parse", reference(head, NAME))
     shown = subprocess.run(
@@ -52,7 +52,7 @@ def test_an_experiment_comes_home(project: Path, tmp_path: Path, run_git: Callab
     # once more, with something else in it: the point ran again
     (clone / "params.yaml").write_text(text.replace("alpha: 0.1", "alpha: 0.9"), encoding="utf-8")
     save_experiment(clone, head, NAME)
-    assert bring_experiment(project, clone, head, NAME) != commit
+    assert fetch_experiment(project, clone, head, NAME) != commit
 
 
 def test_a_refusal_is_one_line(project: Path):

@@ -1,25 +1,24 @@
 """The image of the gains: every point a row, without identical ids."""
 
-from typing import Any
-
 from kdtasks.orchestrate.sweep.page import gains_figure
+from kdtasks.orchestrate.sweep.record import SweepSummary
+from tests.tools.sweeps import ended_point, failed_point, point_gain, sweep_summary
 
 
-def summary(verdicts: list[str], *, spread: bool = True) -> dict[str, Any]:
-    points: list[dict[str, Any]] = [
-        {
-            "label": f"alpha={place}",
-            "gain": {
-                "by_seed": {"0": 0.01 * place, "1": 0.02},
-                "mean": 0.01 * place,
-                "interval": [-0.01, 0.03] if spread else None,
-                "verdict": verdict,
-            },
-        }
+def summary(verdicts: list[str], *, spread: bool = True) -> SweepSummary:
+    points = [
+        ended_point(
+            f"alpha={place}",
+            gain=point_gain(
+                0.01 * place,
+                verdict,
+                by_seed={"0": 0.01 * place, "1": 0.02},
+                interval=(-0.01, 0.03) if spread else None,
+            ),
+        )
         for place, verdict in enumerate(verdicts)
     ]
-    points.append({"label": "alpha=0.99", "failed": "x"})
-    return {"points": points, "chosen": {"label": "alpha=1"}}
+    return sweep_summary(*points, failed_point("alpha=0.99"), chosen="alpha=1")
 
 
 def test_every_point_with_a_gain_is_a_row():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kdtasks.core.errors import ProjectError
-from kdtasks.orchestrate.project.git import git, git_if_any, paths
+from kdtasks.orchestrate.project.git import git, paths, try_git
 
 
 def test_paths_may_hold_anything(project: Path):
@@ -31,5 +31,5 @@ def test_without_git_it_is_said_what_for(project: Path, monkeypatch: pytest.Monk
 
 def test_what_git_does_not_know_is_none(project: Path):
     git(project, "config", "user.name", "A B")
-    assert git_if_any(project, "config", "--get", "user.name") == "A B"
-    assert git_if_any(project, "config", "--get", "kdtasks.nothing") is None
+    assert try_git(project, "config", "--get", "user.name") == "A B"
+    assert try_git(project, "config", "--get", "kdtasks.nothing") is None

@@ -4,19 +4,24 @@ from typing import Any
 
 from kdtasks.orchestrate.sweep.grid import describe, parse_grid
 from kdtasks.orchestrate.sweep.page import heat_map
+from kdtasks.orchestrate.sweep.record import FailedPoint, PointSummary, SweepSummary
+from tests.tools.sweeps import ended_point, failed_point, point_gain, sweep_summary
 
 
-def summary(*settings: str, gains: list[float | None]) -> dict[str, Any]:
+def summary(*settings: str, gains: list[float | None]) -> SweepSummary:
     grid = parse_grid(settings)
-    points = []
+    points: list[PointSummary | FailedPoint] = []
     for chosen, gain in zip(grid.combinations, gains, strict=True):
-        point: dict[str, Any] = {"label": describe(grid, chosen), "settings": chosen}
-        points.append(point | ({"failed": "x"} if gain is None else {"gain": {"mean": gain}}))
-    return {"points": points}
+        label = describe(grid, chosen)
+        if gain is None:
+            points.append(failed_point(label, settings=chosen))
+        else:
+            points.append(ended_point(label, settings=chosen, gain=point_gain(gain)))
+    return sweep_summary(*points)
 
 
 def labels(tables: Any) -> list[list[list[str]]]:
-    return [[[cell.point["label"] for cell in cells] for _, cells in t.rows] for t in tables]
+    return [[[cell.point.label for cell in cells] for _, cells in t.rows] for t in tables]
 
 
 def test_the_shorter_axis_goes_across():

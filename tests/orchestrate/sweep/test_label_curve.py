@@ -22,7 +22,7 @@ from kdtasks.orchestrate.sweep.label_curve import (
     worth_range,
     worth_sentence,
 )
-from kdtasks.orchestrate.sweep.results import PointResult
+from tests.tools.sweeps import point_result
 
 LABELS = (100, 1000, 10000)  # a decade apart
 SPREAD = np.array([-0.01, 0.0, 0.01])  # over three seeds; their standard deviation is 0.01
@@ -135,9 +135,7 @@ def curves(
         student = {seed: 0.5 + 0.1 * np.log10(labels) + 0.001 * seed for seed in range(seeds)}
         distilled = {seed: value + 0.05 - 0.002 * (seed % 2) for seed, value in student.items()}
         if point.label not in failed:
-            results[point.label] = PointResult(
-                student, distilled, distilled, 0.97, 360, None, labels
-            )
+            results[point.label] = point_result(student, distilled, labels=labels)
     return label_curves(grid, points, results, 0.95)
 
 

@@ -1,33 +1,34 @@
 """The image of a label curve: all that it shows can be read, and read out."""
 
 import re
-from typing import Any
 
 import pytest
 
+from kdtasks.core.records.evaluate import SeedScores
 from kdtasks.orchestrate.sweep.label_curve import LabelCurve, LabelWorth
 from kdtasks.orchestrate.sweep.label_figure import label_figure, tick_texts
+from kdtasks.orchestrate.sweep.record import SweepSummary
 from kdtasks.report.drawing import standalone
+from tests.tools.sweeps import ended_point, failed_point, scores, sweep_summary
 
 NUMBERS = (100, 300, 1000, 2700)
 
 
-def summary(*, spread: bool = True) -> dict[str, Any]:
-    def scores(mean: float) -> dict[str, Any]:
-        interval = [mean - 0.1, mean + 0.01] if spread else None
-        return {"mean": mean, "interval": interval, "by_seed": {"0": mean - 0.01, "1": mean + 0.01}}
+def summary(*, spread: bool = True, teacher: float | None = 0.98) -> SweepSummary:
+    def about(mean: float) -> SeedScores:
+        return scores(mean, (mean - 0.1, mean + 0.01) if spread else None)
 
     points = [
-        {
-            "label": f"train_labels={number}",
-            "labels": number,
-            "teacher": 0.98,
-            "student": scores(0.7 + place / 20),
-            "distill": scores(0.8 + place / 20),
-        }
+        ended_point(
+            f"train_labels={number}",
+            labels=number,
+            teacher=teacher,
+            student=about(0.7 + place / 20),
+            distill=about(0.8 + place / 20),
+        )
         for place, number in enumerate(NUMBERS)
     ]
-    return {"points": [{"label": "x", "failed": "y"}, *points], "metric": "accuracy"}
+    return sweep_summary(failed_point("x"), *points)
 
 
 def curve(numbers: tuple[int, ...] = NUMBERS, alone: tuple[int | None, ...] = ()) -> LabelCurve:
@@ -66,10 +67,7 @@ def test_what_it_shows_can_be_read_out():
 
 
 def test_a_teacher_that_was_not_tested_is_no_line():
-    untested = summary()
-    for point in untested["points"]:
-        point["teacher"] = None
-    image = label_figure(curve(), untested, "labels")
+    image = label_figure(curve(), summary(teacher=None), "labels")
     assert "The teacher: not tested." in image
     assert image.count("<path") < label_figure(curve(), summary(), "labels").count("<path")
 

@@ -12,8 +12,9 @@ from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from kdtasks.orchestrate.sweep.engine import SweepEnd
 from kdtasks.orchestrate.sweep.page import command_line, default_folder, render_page, write_page
 from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, plan_sweep
-from kdtasks.orchestrate.sweep.results import PointResult
+from kdtasks.orchestrate.sweep.record import FailedPoint, SweepSummary
 from kdtasks.orchestrate.sweep.summary import summarise
+from tests.tools.sweeps import point_result
 
 OPTIONS = SweepOptions(("distill.alpha=0,0.5,0.9", "distill.temperature=3,6"), seeds=3)
 
@@ -37,14 +38,12 @@ def end(plan: SweepPlan, *, failed: int = 1, seeds: int = 3) -> SweepEnd:
         outcomes[point.label] = Outcome(StageState.COMPLETED)
         student = {seed: 0.9 + 0.001 * seed for seed in range(seeds)}
         gains = {seed: 0.03 - 0.015 * place + 0.001 * (seed % 2) for seed in range(seeds)}
-        results[point.experiment] = PointResult(
+        results[point.experiment] = point_result(
             student,
             {seed: value + gains[seed] for seed, value in student.items()},
-            dict.fromkeys(range(seeds), 0.9 + 0.001 * place),
-            0.97,
-            360,
-            (-0.02, 0.041),
-            900 if (labels := point.params.data.train_labels) is None else labels,
+            validation=dict.fromkeys(range(seeds), 0.9 + 0.001 * place),
+            bootstrap=(-0.02, 0.041),
+            labels=900 if (labels := point.params.data.train_labels) is None else labels,
         )
     return SweepEnd(outcomes, results)
 
@@ -59,7 +58,7 @@ def test_sweep_json_says_it_all(plan: SweepPlan, tmp_path: Path):
     page = write_page(tmp_path / "out", plan.grid, OPTIONS, summary)
     assert page == tmp_path / "out" / "index.html"
     written = json.loads((tmp_path / "out/sweep.json").read_text(encoding="utf-8"))
-    assert written == summary
+    assert SweepSummary.read(tmp_path / "out/sweep.json") == summary
     assert (written["recipe"], written["seeds"], written["compared"]) == ("digits", [0, 1, 2], 6)
     assert written["axes"][0] == {"key": "distill.alpha", "values": [0, 0.5, 0.9]}
     first, *_, last = written["points"]
@@ -78,8 +77,8 @@ def test_the_page_shows_every_point(plan: SweepPlan):
     summary = summarise(plan, end(plan))
     page = render_page(plan.grid, OPTIONS, summary)
     text = text_of(page)
-    for point in summary["points"]:
-        assert text.count(point["label"]) >= 1
+    for point in summary.points:
+        assert text.count(point.label) >= 1
     assert text.count("helps") >= 2
     assert "failed: the loss is &lt;not&gt; a number" in text
     assert "kdtasks sweep -S distill.alpha=0,0.5,0.9 -S distill.temperature=3,6 --seeds 3" in text
@@ -121,7 +120,7 @@ def test_few_points_are_drawn_without_a_word_of_worth(project: Path, tmp_path: P
 
 def test_a_sweep_that_failed_everywhere_has_a_page(plan: SweepPlan):
     summary = summarise(plan, end(plan, failed=6))
-    assert summary["chosen"] is None
+    assert summary.chosen is None
     page = render_page(plan.grid, OPTIONS, summary)
     assert "<svg" not in page
     assert text_of(page).count("the loss is &lt;not&gt; a number") == 6
@@ -140,8 +139,10 @@ def test_points_that_were_skipped_say_why(plan: SweepPlan):
     outcomes = {
         p.label: Outcome(StageState.SKIPPED, message="it needs shared") for p in plan.points
     }
-    points = summarise(plan, SweepEnd(outcomes, {}))["points"]
-    assert {point["failed"] for point in points} == {"it needs shared"}
+    points = summarise(plan, SweepEnd(outcomes, {})).points
+    reasons = {point.failed for point in points if isinstance(point, FailedPoint)}
+    assert reasons == {"it needs shared"}
+    assert len(points) == len(plan.points)
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ import pytest
 from kdtasks.core.errors import ProjectError, SweepError
 from kdtasks.orchestrate.project.git import reference
 from kdtasks.orchestrate.sweep.plan import SweepOptions, SweepPlan, plan_sweep, result_path
-from kdtasks.orchestrate.sweep.results import PointResult, keep_result
+from kdtasks.orchestrate.sweep.results import keep_result
 from kdtasks.params import load_params
 from kdtasks.params.tune import TuneParams
 from kdtasks.params.write import render_params
+from tests.tools.sweeps import point_result
 
 SETTINGS = ("distill.alpha=0.1,0.5",)
-RESULT = PointResult({0: 0.9}, {0: 0.91}, {0: 0.8}, 0.97, 360, (-0.01, 0.03), 900)
+RESULT = point_result({0: 0.9}, {0: 0.91}, validation={0: 0.8}, bootstrap=(-0.01, 0.03))
 
 
 def plan(project: Path, **options: Any) -> SweepPlan:

@@ -23,7 +23,7 @@ def work(outcome: Outcome) -> Any:
 
 def test_only_stages_that_ran_are_told(plan: SweepPlan, capsys: pytest.CaptureFixture[str]):
     """As soon as their run says anything, whatever it says."""
-    file = run_events(plan.place("alpha=0.1"))
+    file = run_events(plan.project_folder("alpha=0.1"))
 
     def body(on_line: OnLine) -> Outcome:
         on_line("2 stages, 1 worker on 2 cores")

@@ -4,40 +4,14 @@ from typing import Any
 
 import pytest
 
+from kdtasks.orchestrate.sweep.label_curve import LabelCurve, LabelWorth
+from kdtasks.orchestrate.sweep.record import PointSummary
 from kdtasks.orchestrate.sweep.summary import headline, in_points, p_text
+from tests.tools.sweeps import ended_point, failed_point, point_gain, sweep_summary
 
 
-def point(
-    label: str,
-    verdict: str,
-    gain: float = 0.012,
-    needed: int | None = None,
-    teacher: float | None = 0.97,
-    teacher_lead: tuple[float, float] | None = None,
-) -> dict[str, Any]:
-    return {
-        "label": label,
-        "teacher": teacher,
-        "teacher_lead": teacher_lead,
-        "student": {"mean": 0.95},
-        "validation": {"mean": 0.95},
-        "gain": {
-            "mean": gain,
-            "interval": [gain - 0.01, gain + 0.01],
-            "verdict": verdict,
-            "seeds_needed": needed,
-        },
-    }
-
-
-def summary(*points: dict[str, Any], chosen: str | None, ties: list[str] | None = None) -> Any:
-    return {
-        "points": list(points),
-        "compared": len(points),
-        "seeds": [0, 1, 2],
-        "chosen": {"label": chosen, "ties": ties or []} if chosen else None,
-        "label_curves": [],
-    }
+def point(label: str, verdict: str, gain: float = 0.012, **values: Any) -> PointSummary:
+    return ended_point(label, gain=point_gain(gain, verdict), **values)
 
 
 def plain(text: str) -> str:
@@ -46,13 +20,13 @@ def plain(text: str) -> str:
 
 def test_all_that_can_be_said_is_said():
     text = headline(
-        summary(
+        sweep_summary(
             point("a", "helps"),
             point("b", "hurts", -0.03),
-            point("c", "inconclusive", needed=4),
-            {"label": "d", "failed": "x"},
+            point("c", "inconclusive"),
+            failed_point("d"),
             chosen="b",
-            ties=["a", "c"],
+            ties=("a", "c"),
         )
     )
     assert plain(text) == (
@@ -63,18 +37,20 @@ def test_all_that_can_be_said_is_said():
 
 
 def test_nothing_found_is_no_finding():
-    text = headline(summary(point("a", "inconclusive"), point("b", "inconclusive"), chosen="a"))
+    text = headline(
+        sweep_summary(point("a", "inconclusive"), point("b", "inconclusive"), chosen="a")
+    )
     assert "none shows an effect, 2 inconclusive." in plain(text)
 
 
 def test_one_point_is_not_chosen():
-    text = plain(headline(summary(point("a", "helps"), chosen="a")))
+    text = plain(headline(sweep_summary(point("a", "helps"), chosen="a")))
     assert "validation" not in text
     assert text.endswith("Its gain on the test split is +1.2 points (+0.2 to +2.2 points), helps.")
 
 
 def test_nothing_but_failures():
-    text = headline(summary({"label": "a", "failed": "x"}, chosen=None))
+    text = headline(sweep_summary(failed_point("a"), chosen=None))
     assert plain(text) == "Of 1 point with 3 seeds each, none shows an effect, 1 failed."
 
 
@@ -82,27 +58,26 @@ def test_a_teacher_worse_than_the_student_is_named():
     poor = point("a", "helps", teacher=0.94, teacher_lead=(-0.03, -0.01))
     # below the students' mean, but not for certain
     good = point("b", "helps", teacher=0.94, teacher_lead=(-0.02, 0.01))
-    text = headline(summary(poor, good, {"label": "c", "failed": "x"}, chosen="b"))
+    text = headline(sweep_summary(poor, good, failed_point("c"), chosen="b"))
     assert text.startswith("At a the teacher is worse than the student from scratch. Of 3")
-    everywhere = headline(summary(poor, {"label": "c", "failed": "x"}, chosen="a"))
+    everywhere = headline(sweep_summary(poor, failed_point("c"), chosen="a"))
     assert everywhere.startswith("At every point the teacher is worse than the student fr")
     untested = point("b", "helps", teacher=None)
-    assert "the teacher" not in headline(summary(good, untested, chosen="b"))
+    assert "the teacher" not in headline(sweep_summary(good, untested, chosen="b"))
 
 
 def test_processors_that_differ_are_named():
-    def told(*kinds: list[str]) -> str:
+    def told(*kinds: tuple[str, ...]) -> str:
         points = [
-            {**point(label, "helps"), "processors": kind}
-            for label, kind in zip("abc", kinds, strict=True)
+            point(label, "helps", processors=kind) for label, kind in zip("abc", kinds, strict=True)
         ]
-        return headline(summary(*points, {"label": "d", "failed": "x"}, chosen="a"))
+        return headline(sweep_summary(*points, failed_point("d"), chosen="a"))
 
-    assert "rocessors" not in told(["x"], ["x"], ["x"])
-    assert told(["x"], ["y"], ["x"]).endswith(
+    assert "rocessors" not in told(("x",), ("x",), ("x",))
+    assert told(("x",), ("y",), ("x",)).endswith(
         " Processors differ, and with them the last bits of results: a, c on x; b on y."
     )
-    assert told(["x", "y"], ["x", "y"], ["x", "y"]).endswith(": a, b, c on x and y.")
+    assert told(*[("x", "y")] * 3).endswith(": a, b, c on x and y.")
 
 
 @pytest.mark.parametrize(
@@ -111,13 +86,15 @@ def test_processors_that_differ_are_named():
 def test_what_a_teacher_is_worth_comes_first_where_it_is_short(
     curves: int, points: int, is_told: bool
 ):
-    worth = {"alone": 900, "beyond": None, "interval": [520, None]}
-    curve = {
-        "title": "",
-        "points": ["a", "b"],
-        "worth": [{"labels": 100 * place, **worth} for place in range(1, points + 1)],
-    }
-    found = {**summary(point("a", "helps"), chosen="a"), "label_curves": [curve] * curves}
+    curve = LabelCurve(
+        title="",
+        points=("a", "b"),
+        worth=tuple(
+            LabelWorth(labels=100 * place, alone=900, beyond=None, interval=(520, None))
+            for place in range(1, points + 1)
+        ),
+    )
+    found = sweep_summary(point("a", "helps"), chosen="a", label_curves=(curve,) * curves)
     begin = "With the teacher, 100 labels do what about 900 (520 or more) do without; 200 do"
     assert headline(found).startswith(begin if is_told else "Of 1 point")
 

@@ -13,6 +13,7 @@ from kdtasks.orchestrate.sweep.statistics import (
     paired_p_value,
     point_gains,
 )
+from tests.tools.sweeps import point_result
 
 # mean 0.017, variance 0.00038 / 4, so t = 0.017 √5 / √0.000095 with 4 degrees of freedom, for which
 # P(|T| > t) = 1 − t (t² + 6) / (t² + 4)^1.5
@@ -26,9 +27,8 @@ def result(gains: list[float], validation: float = 0.9) -> PointResult:
     """A point whose students have the given gains, by seed."""
     student = dict.fromkeys(range(len(gains)), 0.5)
     distilled = {seed: 0.5 + gain for seed, gain in enumerate(gains)}
-    return PointResult(
-        student, distilled, dict.fromkeys(student, validation), 0.97, 360, (-0.01, 0.03), 900
-    )
+    by_seed = dict.fromkeys(student, validation)
+    return point_result(student, distilled, validation=by_seed, bootstrap=(-0.01, 0.03))
 
 
 def test_paired_p_value_by_hand():
@@ -114,15 +114,7 @@ def test_false_findings_are_as_rare_as_promised(monkeypatch: pytest.MonkeyPatch)
         points = {}
         for name in map(str, range(12)):
             distilled = generator.normal(0.9, 0.01, 5)
-            points[name] = PointResult(
-                dict(enumerate(student)),
-                dict(enumerate(distilled)),
-                {0: 0.9},
-                0.97,
-                360,
-                (0, 0),
-                900,
-            )
+            points[name] = point_result(dict(enumerate(student)), dict(enumerate(distilled)))
         judged = point_gains(points, compared=12, confidence=0.95).values()
         false_alone += any(excludes_zero(gain) for gain in judged)
         false_holm += any(gain.verdict != "inconclusive" for gain in judged)
@@ -141,7 +133,7 @@ def test_validation_chooses_and_the_test_split_does_not():
     choice = best_point(points)
     assert choice is not None
     assert choice.label == "first"
-    assert choice.ties == ["second"]
+    assert choice.ties == ("second",)
     assert best_point({}) is None
 
 

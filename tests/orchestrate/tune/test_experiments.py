@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, create_trial
 
 from kdtasks.core.files import read_json
-from kdtasks.orchestrate.project.git import git, git_if_any
+from kdtasks.orchestrate.project.git import git, try_git
 from kdtasks.orchestrate.project.project import DVC
 from kdtasks.orchestrate.tune.experiments import TrialExperiments, experiment_name
 from kdtasks.orchestrate.tune.study import BROKE, Tuning
@@ -100,7 +100,7 @@ def test_a_trial_that_broke_down_says_why_and_one_that_is_kept_is_not_made_anew(
 
 
 def test_without_a_commit_there_are_none(project: Path, make_tuning: MakeTuning) -> None:
-    assert git_if_any(project, "rev-parse", "HEAD") is None
+    assert try_git(project, "rev-parse", "HEAD") is None
     assert TrialExperiments.of(make_tuning()) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from kdtasks.core.errors import ParamsError, TuneError
 from kdtasks.core.files import read_json
-from kdtasks.orchestrate.tune.result import FILE, TRIED, apply_found, keep_found
+from kdtasks.orchestrate.tune.result import FILE, TRIED, apply_result, write_result
 from kdtasks.orchestrate.tune.study import Tuning, run_trials
 from kdtasks.params import load_project_params
 from kdtasks.params.write import render_params
@@ -30,12 +30,12 @@ def tuned(make_tuning: MakeTuning) -> Tuning:
     )
     tuning = make_tuning(*changes, trials=1)
     run_trials(tuning, lambda *told: None)
-    keep_found(tuning, 1)
+    write_result(tuning, 1)
     return tuning
 
 
 def test_it_is_written_once_with_fresh_seeds_and_all_comments(project: Path, tuned: Tuning):
-    lines = apply_found(project)
+    lines = apply_result(project)
     params = load_project_params(project)
     assert (params.student.learning_rate, params.student.epochs) == (0.02, 3)
     distill = params.distill
@@ -46,14 +46,14 @@ def test_it_is_written_once_with_fresh_seeds_and_all_comments(project: Path, tun
     assert PARAMS.read_text(encoding="utf-8") == render_params(params)
     assert "seeds: [3, 4] → [0, 4]" in lines
     before = PARAMS.read_bytes()
-    assert apply_found(project) == []
+    assert apply_result(project) == []
     assert PARAMS.read_bytes() == before
 
 
 def test_comments_of_somebodys_own_are_kept(project: Path, tuned: Tuning):
     text = PARAMS.read_text(encoding="utf-8").replace("seeds: [3, 4]", "seeds: [3, 4] # mine")
     PARAMS.write_text(text, encoding="utf-8")
-    assert apply_found(project)
+    assert apply_result(project)
     assert "seeds: [0, 4] # mine" in PARAMS.read_text(encoding="utf-8")
 
 
@@ -71,16 +71,16 @@ def test_nothing_is_applied_to_other_settings(project: Path, tuned: Tuning):
     text = PARAMS.read_text(encoding="utf-8").replace("batch_size: 32", "batch_size: 16")
     PARAMS.write_text(text, encoding="utf-8")
     with pytest.raises(TuneError, match="has changed since `kdtasks tune` ran"):
-        apply_found(project)
+        apply_result(project)
 
 
 def test_nothing_is_applied_where_nothing_was_found(project: Path):
     with pytest.raises(TuneError, match="nothing was found yet; run `kdtasks tune` first"):
-        apply_found(project)
+        apply_result(project)
     (project / ".kdtasks/tune").mkdir(parents=True)
     (project / ".kdtasks/tune" / FILE).write_text("{}", encoding="utf-8")
     with pytest.raises(TuneError, match="is damaged"):
-        apply_found(project)
+        apply_result(project)
 
 
 def test_a_fresh_seed_without_a_network_to_start_from_is_refused(project: Path, tuned: Tuning):
@@ -88,5 +88,5 @@ def test_a_fresh_seed_without_a_network_to_start_from_is_refused(project: Path, 
     for seed in (3, 4):
         (project / "models/start" / str(seed)).mkdir()
     with pytest.raises(ParamsError, match="no folder 0 for the seed 0"):
-        apply_found(project)
+        apply_result(project)
     assert PARAMS.read_bytes() == before

@@ -98,12 +98,12 @@ def _function(graph: Any, buffers: Sequence[Any], kinds: Sequence[str]) -> Funct
         and f"tensor {number}" not in arguments
         and (data := buffers[tensor.buffer].data) is not None
     }
-    for place, operator in enumerate(graph.operators):
+    for index, operator in enumerate(graph.operators):
         options = vars(operator.builtinOptions) if operator.builtinOptions else {}
         called = tuple(str(options[name]) for name in _CALLED if name in options)
-        nodes[str(place)] = Node(kinds[operator.opcodeIndex], values(operator.inputs), called)
+        nodes[str(index)] = Node(kinds[operator.opcodeIndex], values(operator.inputs), called)
         made = operator.outputs.tolist()
-        makers |= {number: (str(place), output) for output, number in enumerate(made)}
+        makers |= {number: (str(index), output) for output, number in enumerate(made)}
     return Function(arguments, values(graph.outputs), nodes)
 
 

@@ -15,11 +15,11 @@ from kdtasks.deploy.store.catalogue import list_models
 from kdtasks.deploy.store.objects import PART_BYTES, Objects
 from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import publish
-from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.pull import PullResult
 from kdtasks.deploy.store.records import list_numbers, read_alias
 
 Write = Callable[..., Path]
-Pull = Callable[..., Pulled]
+Pull = Callable[..., PullResult]
 SMALL = {"model.tflite": os.urandom(100_000), "labels.txt": b"a\nb\n"}
 LARGE = {"large": os.urandom(2 * PART_BYTES + 100)}
 

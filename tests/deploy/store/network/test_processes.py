@@ -17,7 +17,7 @@ from kdtasks.deploy.store.address import BLOBS
 from kdtasks.deploy.store.catalogue import list_models
 from kdtasks.deploy.store.objects import PART_BYTES, Objects
 from kdtasks.deploy.store.publish import publish
-from kdtasks.deploy.store.pull import Pulled
+from kdtasks.deploy.store.pull import PullResult
 from kdtasks.deploy.store.records import list_numbers
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ from kdtasks.deploy.store.publish import publish
 publish(open_objects(parse_address(sys.argv[1])), Path(sys.argv[2]), name="digits")
 """
 Write = Callable[..., Path]
-Pull = Callable[..., Pulled]
+Pull = Callable[..., PullResult]
 ON_MOTO = pytest.mark.parametrize("server", ["moto"], indirect=True)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import ModelError, TeacherError
-from kdtasks.learn.networks.keras_files import kind_of, with_names_of_today, without_unknown_keys
+from kdtasks.learn.networks.keras_files import kind_of, with_current_names, without_unknown_keys
 
 FILES = ("tf_keras.keras", "tf_keras.h5", "keras_3.keras", "keras_3.h5")
 
@@ -108,7 +108,7 @@ def test_names_of_today_are_left_alone(kerases):
     network = kerases["tf_keras"].Sequential([kerases["tf_keras"].layers.BatchNormalization()])
     network.build((None, 4))
     config = json.loads(network.to_json())
-    assert with_names_of_today(config) == config
+    assert with_current_names(config) == config
 
 
 @pytest.mark.parametrize("library", ["tf_keras", "keras_3"])

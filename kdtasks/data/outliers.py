@@ -40,10 +40,10 @@ class Levels(NamedTuple):
     contrast: Floats
 
 
-class Odd(NamedTuple):
+class Outlier(NamedTuple):
     """An image that stands out: its place, by how much (higher is odder), and what it is."""
 
-    place: int
+    row: int
     amount: float
     note: str
 
@@ -65,9 +65,9 @@ def levels_of(images: Images) -> Levels:
     return Levels(means, contrasts)
 
 
-def odd_images(
+def image_outliers(
     images: Images, classes: npt.NDArray[np.integer], levels: Levels
-) -> dict[Oddity, list[Odd]]:
+) -> dict[Oddity, list[Outlier]]:
     """Find images that stand out by their pixels, the oddest first.
 
     Args:
@@ -75,38 +75,40 @@ def odd_images(
         classes: [N], what each is compared within.
         levels: of the images.
     """
-    low, high = far_out(levels.mean, LEAST_LEVELS)
+    low, high = outside_fences(levels.mean, LEAST_LEVELS)
     distances, typical = class_distances(images, classes)
     far = np.zeros(len(images), bool)
     for label in np.unique(classes):
         rows = np.flatnonzero(classes == label)
         if len(rows) >= LEAST_IMAGES:
             least = (LEAST_FAR - 1.0) * typical[rows[0]]
-            far[rows] = far_out(distances[rows], least)[1]
+            far[rows] = outside_fences(distances[rows], least)[1]
     uniform = levels.contrast < UNIFORM_LEVELS
-    found: dict[Oddity, list[Odd]] = {
+    found: dict[Oddity, list[Outlier]] = {
         "far": [
-            Odd(row, distances[row] / typical[row], f"{distances[row] / typical[row]:.1f}× as far")
+            Outlier(
+                row, distances[row] / typical[row], f"{distances[row] / typical[row]:.1f}× as far"
+            )
             for row in np.flatnonzero(far & ~uniform).tolist()
         ],
         "dark": [
-            Odd(row, -levels.mean[row], f"mean level {levels.mean[row]:.0f}")
+            Outlier(row, -levels.mean[row], f"mean level {levels.mean[row]:.0f}")
             for row in np.flatnonzero(low).tolist()
         ],
         "bright": [
-            Odd(row, levels.mean[row], f"mean level {levels.mean[row]:.0f}")
+            Outlier(row, levels.mean[row], f"mean level {levels.mean[row]:.0f}")
             for row in np.flatnonzero(high).tolist()
         ],
         "uniform": [
-            Odd(row, -levels.contrast[row], f"contrast {levels.contrast[row]:.1f}")
+            Outlier(row, -levels.contrast[row], f"contrast {levels.contrast[row]:.1f}")
             for row in np.flatnonzero(uniform).tolist()
         ],
     }
-    return {kind: sorted(odd, key=lambda one: (-one.amount, one.place))
-            for kind, odd in found.items()}  # fmt: skip
+    return {kind: sorted(outliers, key=lambda one: (-one.amount, one.row))
+            for kind, outliers in found.items()}  # fmt: skip
 
 
-def odd_sizes(headers: Sequence[Header], image_size: Size) -> list[Odd]:
+def size_outliers(headers: Sequence[Header], image_size: Size) -> list[Outlier]:
     """Find files of unusual shape or size, and those that have to be enlarged to twice and more.
 
     Args:
@@ -125,19 +127,23 @@ def odd_sizes(headers: Sequence[Header], image_size: Size) -> list[Odd]:
     }
     amount = np.zeros(len(sides))
     for values, least in factors.values():
-        odd = np.logical_or(*far_out(values, least))
-        amount[odd] = np.maximum(amount[odd], np.abs(values - np.median(values))[odd])
+        outliers = np.logical_or(*outside_fences(values, least))
+        amount[outliers] = np.maximum(
+            amount[outliers], np.abs(values - np.median(values))[outliers]
+        )
     enlarged = np.log2(np.array(image_size) / sides).max(axis=1)
     amount = np.where(enlarged >= 1.0, np.maximum(amount, enlarged), amount)
     order = np.lexsort((np.arange(len(sides)), -amount))
     return [
-        Odd(place, float(amount[place]), f"{sides[place, 1]:.0f} × {sides[place, 0]:.0f}")
-        for place in order.tolist()
-        if amount[place] > 0
+        Outlier(row, float(amount[row]), f"{sides[row, 1]:.0f} × {sides[row, 0]:.0f}")
+        for row in order.tolist()
+        if amount[row] > 0
     ]
 
 
-def far_out(values: Floats, least: float) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def outside_fences(
+    values: Floats, least: float
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Tell which values lie beyond the outer fences, below and above: bool [N] each.
 
     Args:
@@ -161,7 +167,7 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     channels, of the difference from the class's median image.
 
     Args:
-        images, classes: as of `odd_images`.
+        images, classes: as of `image_outliers`.
 
     Returns:
         two arrays [N], in grey levels; the second is 1e-6 at least.

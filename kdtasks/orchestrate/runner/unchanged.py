@@ -22,14 +22,14 @@ from kdtasks.orchestrate.runner.graph import (
     StageNode,
     StageState,
 )
-from kdtasks.orchestrate.runner.stamps import TICK_NS, Snapshot, Watched, disguised, take_snapshot
+from kdtasks.orchestrate.runner.stamps import TICK_NS, Snapshot, Watched, backdated, take_snapshot
 
 _VERSION = 1
 CODE = str(Path(kdtasks.__file__).parent)
 
 
 @dataclass(frozen=True)
-class Memory:
+class UnchangedRun:
     """What was up to date."""
 
     watched: Watched
@@ -43,7 +43,7 @@ class Memory:
         return take_snapshot(self.watched).digest == self.snapshot.digest
 
 
-def recall(project: Path, stages: tuple[str, ...]) -> Memory | None:
+def recall(project: Path, stages: tuple[str, ...]) -> UnchangedRun | None:
     """What was remembered of these targets (none for all); None where nothing was, of this code."""
     try:
         content = json.loads(_path(project, stages).read_text(encoding="utf-8"))
@@ -51,21 +51,21 @@ def recall(project: Path, stages: tuple[str, ...]) -> Memory | None:
             return None
         nodes = tuple(map(_node, content["nodes"]))
         watched = Watched(*map(tuple, content["watched"]))
-        return Memory(watched, Snapshot(*content["look"]), nodes, content["digests"])
+        return UnchangedRun(watched, Snapshot(*content["look"]), nodes, content["digests"])
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
-def remember(project: Path, stages: tuple[str, ...], memory: Memory) -> None:
+def remember(project: Path, stages: tuple[str, ...], unchanged: UnchangedRun) -> None:
     """Write down what was up to date, unless something may have changed in the same moment."""
-    if memory.snapshot.is_settled:
+    if unchanged.snapshot.is_settled:
         content = {
             "version": _VERSION,
             "project": str(project),  # a copy of the project has other files
-            "watched": memory.watched,
-            "look": memory.snapshot,
-            "nodes": [asdict(node) for node in memory.nodes],
-            "digests": memory.digests,
+            "watched": unchanged.watched,
+            "look": unchanged.snapshot,
+            "nodes": [asdict(node) for node in unchanged.nodes],
+            "digests": unchanged.digests,
         }
         write_json(_path(project, stages), content)
 
@@ -76,18 +76,18 @@ def settled_snapshot(watched: Watched) -> Snapshot:
     return take_snapshot(watched)
 
 
-def disguised_since(project: Path, stages: tuple[str, ...]) -> list[str]:
+def backdated_since(project: Path, stages: tuple[str, ...]) -> list[str]:
     """Files that have changed since the targets were up to date, and claim to be older."""
-    memory = recall(project, stages)
-    return list(disguised(memory.watched, memory.snapshot.begun_ns)) if memory else []
+    unchanged = recall(project, stages)
+    return list(backdated(unchanged.watched, unchanged.snapshot.begun_ns)) if unchanged else []
 
 
-class MemoryEngine:
+class UnchangedEngine:
     """Finds every stage unchanged."""
 
-    def __init__(self, memory: Memory) -> None:
-        """Args: `memory`, which is true."""
-        self._memory = memory
+    def __init__(self, unchanged: UnchangedRun) -> None:
+        """Args: `unchanged`, which is true."""
+        self._memory = unchanged
 
     def plan(self, targets: Sequence[str] = ()) -> StageGraph:
         """The stages, as they were; the targets are those that were remembered."""

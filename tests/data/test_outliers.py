@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kdtasks.data.odd_images import class_distances, far_out, levels_of, odd_images, odd_sizes
+from kdtasks.data.outliers import (
+    class_distances,
+    image_outliers,
+    levels_of,
+    outside_fences,
+    size_outliers,
+)
 from kdtasks.edge.decoder import Header
 
 
@@ -28,19 +34,21 @@ def test_values_beyond_the_outer_fences_are_far_out():
     # quartiles 1 and 3, so the fences lie at 1 − 3·2 = −5 and 3 + 3·2 = 9
     values = np.array([0, 1, 1, 2, 2, 2, 3, 3, 9.5, 9.0, -5.5])
     assert np.quantile(values, (0.25, 0.5, 0.75)).tolist() == [1, 2, 3]
-    low, high = far_out(values, 0.0)
+    low, high = outside_fences(values, 0.0)
     assert values[low].tolist() == [-5.5]
     assert values[high].tolist() == [9.5]
-    assert not far_out(values, 7.5)[1].any()  # the median is 2: 9.5 is not more than 7.5 away
+    assert not outside_fences(values, 7.5)[
+        1
+    ].any()  # the median is 2: 9.5 is not more than 7.5 away
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40))
 def test_the_middle_half_is_never_far_out(numbers: list[float]):
     values = np.array(numbers)
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
-    beyond = np.logical_or(*far_out(values, 0.0))
+    beyond = np.logical_or(*outside_fences(values, 0.0))
     assert not beyond[(values >= low) & (values <= high)].any()
-    assert not np.logical_or(*far_out(np.full(5, middle), 0.0)).any()
+    assert not np.logical_or(*outside_fences(np.full(5, middle), 0.0)).any()
 
 
 def test_level_and_contrast_are_those_of_numpy(noise):
@@ -72,8 +80,8 @@ def test_images_smaller_than_the_blocks_are_compared_pixel_by_pixel():
 
 def test_each_kind_is_found_and_told():
     images = np.concatenate([checked(120, 20), checked(25, 1), checked(230, 1), plain(120)])
-    found = odd_images(images, np.zeros(len(images), int), levels_of(images))
-    rows = {kind: [one.place for one in odd] for kind, odd in found.items()}
+    found = image_outliers(images, np.zeros(len(images), int), levels_of(images))
+    rows = {kind: [one.row for one in odd] for kind, odd in found.items()}
     # 230 is farther from 120 than 25 is
     assert rows == {"far": [21, 20], "dark": [20], "bright": [21], "uniform": [22]}
     assert found["dark"][0].note == "mean level 25"
@@ -84,9 +92,9 @@ def test_what_is_usual_in_its_class_is_not_far():
     images = np.concatenate([checked(60, 10), checked(190, 10)])
     images[0] = checked(190, 1)
     labels = np.repeat([0, 1], 10)
-    found = odd_images(images, labels, levels_of(images))
-    assert [one.place for one in found["far"]] == [0]
-    few = odd_images(images[:7], labels[:7], levels_of(images[:7]))
+    found = image_outliers(images, labels, levels_of(images))
+    assert [one.row for one in found["far"]] == [0]
+    few = image_outliers(images[:7], labels[:7], levels_of(images[:7]))
     assert few["far"] == []  # of seven nobody can say what is usual
 
 
@@ -103,13 +111,13 @@ def test_what_is_usual_in_its_class_is_not_far():
     ],
 )
 def test_sizes_stand_out_by_shape_and_by_pixels(size: tuple[int, int], is_odd: bool):
-    found = odd_sizes(sized(*[(100, 100)] * 9, size), (16, 16))
-    assert [one.place for one in found] == [9] * is_odd
+    found = size_outliers(sized(*[(100, 100)] * 9, size), (16, 16))
+    assert [one.row for one in found] == [9] * is_odd
     if is_odd:
         assert found[0].note == f"{size[1]} × {size[0]}"
 
 
 def test_what_has_to_be_enlarged_to_twice_and_more_stands_out():
-    found = odd_sizes(sized((40, 40), (33, 33), (32, 60), (16, 16)), (64, 64))
-    assert [one.place for one in found] == [3, 2]
-    assert odd_sizes([], (64, 64)) == []
+    found = size_outliers(sized((40, 40), (33, 33), (32, 60), (16, 16)), (64, 64))
+    assert [one.row for one in found] == [3, 2]
+    assert size_outliers([], (64, 64)) == []

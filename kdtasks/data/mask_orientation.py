@@ -11,10 +11,10 @@ from kdtasks.edge.decoder import Decoder
 Drawn = Literal["upright", "stored"]
 
 
-class TurnFindings(NamedTuple):
+class MaskOrientation(NamedTuple):
     """How masks that fit either way are read, and what is said of all that are turned."""
 
-    either: Drawn
+    ambiguous: Drawn
     notes: tuple[str, ...]
 
 
@@ -37,18 +37,18 @@ def drawn_on(pair: Pair, decoder: Decoder) -> tuple[int, Drawn | None]:
     return photo.orientation, "upright" if fits["upright"] else "stored"
 
 
-def find_turns(pairs: Sequence[Pair], decoder: Decoder) -> TurnFindings:
+def find_mask_orientation(pairs: Sequence[Pair], decoder: Decoder) -> MaskOrientation:
     """Decide how masks are read whose sizes fit both ways: as those that fit one way were drawn."""
-    told: list[Drawn | None] = []
+    orientations: list[Drawn | None] = []
     for pair in pairs:
         try:
             orientation, drawn = drawn_on(pair, decoder)
         except DatasetError:
             continue  # reading will name it
         if orientation != 1:
-            told.append(drawn)
-    stored, upright, open_ = (told.count(each) for each in ("stored", "upright", None))
-    either: Drawn = "stored" if stored and not upright else "upright"
+            orientations.append(drawn)
+    stored, upright, open_ = (orientations.count(each) for each in ("stored", "upright", None))
+    ambiguous: Drawn = "stored" if stored and not upright else "upright"
     how = "data.source.mask_orientation sets it"
     notes = []
     if stored:
@@ -60,6 +60,6 @@ def find_turns(pairs: Sequence[Pair], decoder: Decoder) -> TurnFindings:
         words = {"stored": "on stored pixels, as others were", "upright": "on the upright photo"}
         notes.append(
             f"fitting either way: {quantity(open_, 'mask')} of rotated photos, taken as drawn "
-            f"{words[either]} ({how})"
+            f"{words[ambiguous]} ({how})"
         )
-    return TurnFindings(either, tuple(notes))
+    return MaskOrientation(ambiguous, tuple(notes))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kdtasks.core.errors import TeacherError
-from kdtasks.learn.teachers import apart
+from kdtasks.learn.teachers import isolated
 
 EXTENSION = '''
 import os
@@ -52,16 +52,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "extensions").mkdir()
     (tmp_path / "extensions/odd.py").write_text(EXTENSION)
     monkeypatch.chdir(tmp_path)
-    for process in apart._processes:
+    for process in isolated._processes:
         process.end()
     yield tmp_path
-    for process in apart._processes:
+    for process in isolated._processes:
         process.end()
 
 
 def test_answers_features_and_what_is_known_of_it_come_back(project: Path) -> None:
     Path("it.odd").write_text("answers")
-    opened = apart.open_apart(Path("it.odd"))
+    opened = isolated.open_isolated(Path("it.odd"))
     assert (opened.batch_size, opened.input_shape, opened.output_shape) == (None, (2, 2, 1), (2,))
     assert opened.parameters == 7
     outputs, features = opened.run(BATCH)
@@ -81,11 +81,11 @@ def test_whatever_goes_wrong_is_one_sentence(
     }.items():
         Path("it.odd").write_text(word)
         with pytest.raises(TeacherError, match=told):
-            apart.open_apart(Path("it.odd")).run(BATCH)
+            isolated.open_isolated(Path("it.odd")).run(BATCH)
     Path("it.odd").write_text("is long")
-    monkeypatch.setattr(apart, "PATIENCE", 0.2)
-    monkeypatch.setattr(apart, "BYTES", 70.0)  # seven of them are worth 0.1 s
-    opened = apart.open_apart(Path("it.odd"))
+    monkeypatch.setattr(isolated, "PATIENCE", 0.2)
+    monkeypatch.setattr(isolated, "BYTES", 70.0)  # seven of them are worth 0.1 s
+    opened = isolated.open_isolated(Path("it.odd"))
     with pytest.raises(
         TeacherError, match=r"did not answer 3 images within 0\.\d+ s of computing; look whether it"
     ):
@@ -95,9 +95,9 @@ def test_whatever_goes_wrong_is_one_sentence(
     monkeypatch.undo()
     monkeypatch.chdir(project)
     Path("it.odd").write_text("answers")
-    assert apart.open_apart(Path("it.odd")).run(BATCH)[0].shape == (3, 2)
+    assert isolated.open_isolated(Path("it.odd")).run(BATCH)[0].shape == (3, 2)
 
 
 def test_a_format_that_is_unknown_is_told_as_it_is_in_the_process_itself(project: Path) -> None:
     with pytest.raises(TeacherError, match=r"^teacher\.path: none\.odd not found; give the file"):
-        apart.open_apart(Path("none.odd"))
+        isolated.open_isolated(Path("none.odd"))

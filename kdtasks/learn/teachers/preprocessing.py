@@ -1,4 +1,4 @@
-"""The forms in which networks take pixels: the scale, and the order of the colours."""
+"""Preprocessing that networks expect: the scale of pixels, and the order of colours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _OF_COLOURS: tuple[Scaling, ...] = ("torch", "caffe")
 
 
 @dataclass(frozen=True)
-class InputForm:
+class Preprocessing:
     """How a network takes pixels.
 
     Attributes:
@@ -77,8 +77,8 @@ class InputForm:
         return np.ascontiguousarray(scaled[..., ::-1]) if self.layout == "bgr" else scaled
 
 
-def forms_of(settings: TeacherInput, channels: int) -> list[InputForm]:
-    """List the forms that settings allow.
+def preprocessing_candidates(settings: TeacherInput, channels: int) -> list[Preprocessing]:
+    """List the preprocessings that settings allow.
 
     Args:
         channels: of the images; grey ones have one layout, and no statistics of colours.
@@ -99,7 +99,7 @@ def forms_of(settings: TeacherInput, channels: int) -> list[InputForm]:
     layouts: Sequence[Layout] = ("rgb",) if channels == 1 else ("rgb", "bgr")
     if settings.layout != "auto":
         layouts = (settings.layout,)
-    return [InputForm(scaling, layout) for scaling in scalings for layout in layouts]
+    return [Preprocessing(scaling, layout) for scaling in scalings for layout in layouts]
 
 
 def _is_of_colours(scaling: Scaling | PixelStatistics | str) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdtasks.data.mask_turns import find_turns
+from kdtasks.data.mask_orientation import find_mask_orientation
 from kdtasks.data.pairs import Pair
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
@@ -103,4 +103,4 @@ def test_masks_that_cannot_be_read_say_nothing(tmp_path: Path) -> None:
     add(tmp_path, "a", 6, "stored")
     (tmp_path / "masks" / "a.png").write_bytes(b"nothing")
     pair = Pair(tmp_path / "images" / "a.png", tmp_path / "masks" / "a.png")
-    assert find_turns([pair], Decoder()).notes == ()
+    assert find_mask_orientation([pair], Decoder()).notes == ()

@@ -19,11 +19,11 @@ NEEDED = ("targets", "labels")  # stages that write what a training reads, with 
 Size = tuple[int, int]
 
 
-def make_places(
+def make_projects(
     project: Path,
     own: Iterable[Size | None],
     sizes: Iterable[Size | None],
-    tell: Callable[[str], None],
+    show: Callable[[str], None],
 ) -> dict[Size | None, Path]:
     """Prepare images and the teacher's answers of every size that is not the project's own.
 
@@ -36,18 +36,18 @@ def make_places(
         SweepError: a stage failed.
         ProjectError: git or DVC cannot do their part.
     """
-    places = dict.fromkeys(own, project)
+    projects = dict.fromkeys(own, project)
     points: dict[Size, Point] = {}
     file = ParamsFile(ProjectPaths(project).params.read_text(encoding="utf-8"))
     for size in sizes:
-        if size and size not in {*places, *points}:
+        if size and size not in {*projects, *points}:
             settings, label = {"data.image_size": list(size)}, f"{size[0]}x{size[1]}"
             draft = Draft(file, settings)
             params = draft.params(label)
             digest = short_digest(params.model_dump(mode="json", exclude=set(AFTER_EXPORT)))
             points[size] = Point(label, settings, params, draft, f"{label}-{digest}")
     if not points:
-        return places
+        return projects
     check_workspace(project)
     last_commit(project)
     given, base = list(points.values()), ProjectPaths(project).students / "sizes"
@@ -57,9 +57,9 @@ def make_places(
         remove_clone(old)
     with closing(Guardian()) as guardian:
         for size, point in points.items():
-            tell(f"images of {point.label}: {' and '.join(NEEDED)}")
+            show(f"images of {point.label}: {' and '.join(NEEDED)}")
             about = {"params_text": point.text, "cache": plan.cache, "mark": plan.state}
-            places[size] = place = make_clone(plan.tree, base / point.experiment, **about)
+            projects[size] = clone = make_clone(plan.tree, base / point.experiment, **about)
             words = (*NEEDED, "--workers", "1")
-            run_in_clone(place, words, lambda line: None, lambda: False, guardian)
-    return places
+            run_in_clone(clone, words, lambda line: None, lambda: False, guardian)
+    return projects

@@ -47,7 +47,7 @@ def states(outcomes: Mapping[str, Outcome]) -> list[StageState]:
 def test_a_run_with_nothing_to_do_is_told_as_dvc_would(project: Path, silent: Any):
     memory = nothing_to_do(project, ALL)
     assert memory
-    told = execute(project, ALL, silent, memory=memory)
+    told = execute(project, ALL, silent, unchanged=memory)
     asked = execute(project, ALL, silent)
     assert states(told) == [StageState.CACHED] * 2
     assert {name: (one.state, one.digest) for name, one in told.items()} == {
@@ -184,4 +184,4 @@ def test_one_run_at_a_time_holds_for_one_that_does_nothing(project: Path, silent
         one_run_at_a_time(project),
         pytest.raises(ProjectError, match="another run"),
     ):
-        execute(project, ALL, silent, memory=memory)
+        execute(project, ALL, silent, unchanged=memory)

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from kdtasks.core.errors import TeacherError
-from kdtasks.learn.teachers.input_forms import InputForm
+from kdtasks.learn.teachers.preprocessing import Preprocessing
 from kdtasks.learn.teachers.settings import PixelStatistics
 
 TRAIN, VALIDATION = slice(0, 900), slice(900, 1797)
@@ -31,7 +31,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 IMAGES, LABELS = digits()
 GREY = IMAGES[..., :1]
 
-UNIT = InputForm("unit", "rgb")
+UNIT = Preprocessing("unit", "rgb")
 
 # Weights and biases, for pixels in a form of their own.
 Linear = tuple[np.ndarray, np.ndarray]
@@ -42,16 +42,20 @@ def regression(pixels: np.ndarray, labels: np.ndarray) -> LogisticRegression:
         return LogisticRegression(max_iter=1000).fit(pixels, labels)
 
 
-def trained(form: InputForm, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS) -> Linear:
+def trained(
+    preprocessing: Preprocessing, images: np.ndarray = IMAGES, labels: np.ndarray = LABELS
+) -> Linear:
     """Learn a logistic regression on images in some form, without any normalisation."""
-    pixels = form.apply(images[TRAIN]).reshape(900, -1)
+    pixels = preprocessing.apply(images[TRAIN]).reshape(900, -1)
     largest = np.abs(pixels).max()  # as good for the fit in every form
     model = regression(pixels / largest, labels[TRAIN])
     return model.coef_.T / largest, model.intercept_
 
 
-def answers(linear: Linear, form: InputForm, images: np.ndarray = IMAGES) -> np.ndarray:
-    pixels = form.apply(images[VALIDATION]).reshape(len(images[VALIDATION]), -1)
+def answers(
+    linear: Linear, preprocessing: Preprocessing, images: np.ndarray = IMAGES
+) -> np.ndarray:
+    pixels = preprocessing.apply(images[VALIDATION]).reshape(len(images[VALIDATION]), -1)
     return pixels @ linear[0] + linear[1]
 
 
@@ -90,31 +94,34 @@ def take(kerases: Any, import_file: Any, tmp_path: Path) -> Take:
     return run
 
 
-FORMS = [
-    InputForm("byte", "rgb"),
-    InputForm("unit", "rgb"),
-    InputForm("torch", "rgb"),
-    InputForm("caffe", "bgr"),
-    InputForm("unit", "bgr"),
+PREPROCESSINGS = [
+    Preprocessing("byte", "rgb"),
+    Preprocessing("unit", "rgb"),
+    Preprocessing("torch", "rgb"),
+    Preprocessing("caffe", "bgr"),
+    Preprocessing("unit", "bgr"),
 ]
 
 
-@pytest.mark.parametrize("form", FORMS, ids=str)
+@pytest.mark.parametrize("preprocessing", PREPROCESSINGS, ids=str)
 def test_the_form_that_a_teacher_without_normalisation_was_trained_in_is_found(
-    form: InputForm, take: Take, capsys: pytest.CaptureFixture[str]
+    preprocessing: Preprocessing, take: Take, capsys: pytest.CaptureFixture[str]
 ):
-    linear = trained(form)
+    linear = trained(preprocessing)
     logits = take(linear)
-    np.testing.assert_allclose(logits, answers(linear, form), rtol=1e-3, atol=1e-3)
-    assert f"teacher input: {form}; validation cross-entropy by form: " in capsys.readouterr().out
+    np.testing.assert_allclose(logits, answers(linear, preprocessing), rtol=1e-3, atol=1e-3)
+    assert (
+        f"teacher input: {preprocessing}; validation cross-entropy by preprocessing: "
+        in capsys.readouterr().out
+    )
 
 
 def test_near_ties_are_refused_with_what_was_tried_and_the_lines_to_paste(take: Take):
     """Torch's statistics are close to −1…1, twice as sharp: the labels do not tell them apart."""
     with pytest.raises(TeacherError) as caught:
-        take(trained(InputForm("symmetric", "rgb")))
+        take(trained(Preprocessing("symmetric", "rgb")))
     message = str(caught.value)
-    assert "Cross-entropy on 897 validation images, by form: symmetric 0.1" in message
+    assert "Cross-entropy on 897 validation images, by preprocessing: symmetric 0.1" in message
     assert "symmetric has the lowest, but torch may be right as well. Look at how" in message
     for scaling in ("symmetric", "torch"):
         line = f"`input: {{size: null, channels: null, scaling: {scaling}, layout: rgb}}`"
@@ -123,10 +130,10 @@ def test_near_ties_are_refused_with_what_was_tried_and_the_lines_to_paste(take: 
 
 def test_pixels_255_times_too_large_would_be_as_accurate_and_make_all_answers_one_hot(take: Take):
     """So accuracy alone cannot tell; at T = 4 the right ones still say what else it might be."""
-    unit, byte = InputForm("unit", "rgb"), InputForm("byte", "rgb")
+    unit, byte = Preprocessing("unit", "rgb"), Preprocessing("byte", "rgb")
     linear = trained(unit)
     labels = LABELS[VALIDATION]
-    right, wrong = (answers(linear, form) for form in (unit, byte))
+    right, wrong = (answers(linear, preprocessing) for preprocessing in (unit, byte))
     reached = [(some.argmax(axis=-1) == labels).mean() for some in (right, wrong)]
     assert abs(reached[0] - reached[1]) < 0.01
     assert softmax(wrong / 4, axis=-1).max(axis=-1).mean() > 0.99
@@ -142,7 +149,7 @@ def test_what_a_perfect_teacher_takes_is_asked_for(take: Take):
     with pytest.raises(TeacherError) as caught:
         take(linear, labels=labels)
     message = str(caught.value)
-    assert "takes its pixels cannot be told. Cross-entropy on 897 validation images" in message
+    assert "takes its pixels is unclear. Cross-entropy on 897 validation images" in message
     assert "but unit may be right as well" in message
     line = "`input: {size: null, channels: null, scaling: unit, layout: rgb}`"
     assert f"if as unit, paste {line} below `teacher:` in params.yaml" in message
@@ -151,10 +158,10 @@ def test_what_a_perfect_teacher_takes_is_asked_for(take: Take):
 
 def test_a_mean_and_std_of_its_own_are_told_by_hand(take: Take):
     statistics = {"mean": [0.2, 0.2, 0.8], "std": [0.3, 0.4, 0.3]}
-    form = InputForm(PixelStatistics.model_validate(statistics), "rgb")
-    linear = trained(form)
+    preprocessing = Preprocessing(PixelStatistics.model_validate(statistics), "rgb")
+    linear = trained(preprocessing)
     logits = take(linear, input={"scaling": statistics})
-    np.testing.assert_allclose(logits, answers(linear, form), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(logits, answers(linear, preprocessing), rtol=1e-3, atol=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +228,7 @@ def test_without_any_label_what_params_say_is_taken(linear: Linear, take: Take, 
         take(linear, GREY, nothing, num_classes=10)
     logits = take(linear, GREY, nothing, num_classes=10, input="unit")
     np.testing.assert_allclose(logits, answers(linear, UNIT, GREY), rtol=1e-3, atol=1e-3)
-    assert "teacher input: unit; no label could tell" in capsys.readouterr().out
+    assert "teacher input: unit; no labels to choose by" in capsys.readouterr().out
     with pytest.raises(TeacherError, match=r'paste `classes: \["background", "0", "1", "2", "3", '):
         take(linear, GREY, nothing, num_classes=9, input="unit")
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from kdtasks.orchestrate.students import places
-from kdtasks.orchestrate.students.places import make_places
+from kdtasks.orchestrate.students import projects
+from kdtasks.orchestrate.students.projects import make_projects
 
 
 def test_the_own_size_is_the_projects(tmp_path: Path):
     (tmp_path / "params.yaml").touch()
     own: dict[tuple[int, int] | None, Path] = {None: tmp_path, (8, 8): tmp_path}
-    assert make_places(tmp_path, own, [(8, 8), None], pytest.fail) == own
+    assert make_projects(tmp_path, own, [(8, 8), None], pytest.fail) == own
 
 
 @pytest.mark.slow
@@ -25,9 +25,9 @@ def test_another_size_has_a_clone_with_what_trainings_read(
     shutil.copytree(committed_project, project, symlinks=True)
     monkeypatch.chdir(project)
     monkeypatch.setenv("TRACE", str(trace))
-    monkeypatch.setattr(places, "NEEDED", ("labels",))
+    monkeypatch.setattr(projects, "NEEDED", ("labels",))
     told: list[str] = []
-    found = make_places(project, [None], [None, (4, 6)], told.append)
+    found = make_projects(project, [None], [None, (4, 6)], told.append)
     assert told == ["images of 4x6: labels"]
     place = found[(4, 6)]
     content = YAML(typ="safe").load(place / "params.yaml")
@@ -35,5 +35,5 @@ def test_another_size_has_a_clone_with_what_trainings_read(
     assert (place / "data" / "labelled.npy").is_file()
     assert not (project / "data" / "labelled.npy").exists()
     ran = trace.read_text(encoding="utf-8")
-    assert make_places(project, [None], [(4, 6)], told.append) == {None: project, (4, 6): place}
+    assert make_projects(project, [None], [(4, 6)], told.append) == {None: project, (4, 6): place}
     assert trace.read_text(encoding="utf-8") == ran

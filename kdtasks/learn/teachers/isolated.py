@@ -3,7 +3,7 @@
 A file may hold a graph that never answers, takes all memory, or kills whoever runs it. The process
 that does all this for a stage may take so long and so much, and what becomes of it is one sentence.
 
-    python -m kdtasks.learn.teachers.apart DESCRIPTOR BYTES
+    python -m kdtasks.learn.teachers.isolated DESCRIPTOR BYTES
 """
 
 import atexit
@@ -48,7 +48,7 @@ SCRATCH = "kdtasks-teacher-"
 _FRACTION = 0.8
 
 
-def open_apart(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
+def open_isolated(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     """Open a file as `open_network` does, in the process for foreign networks.
 
     Raises:
@@ -61,7 +61,7 @@ def open_apart(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
     process.ask({**request, "only": "import"}, None, problem, IMPORTING)
     most = PATIENCE + _size(path) / BYTES
     opened = process.ask(request, None, problem, most)
-    told, left = opened.told, most - opened.seconds
+    header, left = opened.header, most - opened.seconds
     known: list[float] = []  # seconds an image, of the first batch
 
     def run(images: np.ndarray) -> list[np.ndarray]:
@@ -70,24 +70,24 @@ def open_apart(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         if known:
             seconds = most + _SLOWER * len(batch) * known[0]
         else:  # a batch of a fixed size may hold one image, many times
-            seconds = left * (1 if told["batch_size"] else len(batch))
-        answer = process.ask({"network": told["network"]}, batch, problem, seconds)
-        known.append(answer.seconds / len(batch))
-        answers = answer.arrays
-        wanted = (len(batch), *told["output_shape"])
+            seconds = left * (1 if header["batch_size"] else len(batch))
+        reply = process.ask({"network": header["network"]}, batch, problem, seconds)
+        known.append(reply.seconds / len(batch))
+        answers = reply.arrays
+        expected = (len(batch), *header["output_shape"])
         found = answers[0].shape
-        if len(found) != len(wanted) or any(
-            size not in (None, number) for size, number in zip(wanted, found, strict=True)
+        if len(found) != len(expected) or any(
+            size not in (None, number) for size, number in zip(expected, found, strict=True)
         ):
-            raise TeacherError(f"{problem}: it gave numbers of {found}, {wanted} were expected")
+            raise TeacherError(f"{problem}: it gave numbers of {found}, {expected} were expected")
         return answers
 
     return OpenedNetwork(
-        told["batch_size"],
-        tuple(told["input_shape"]),
-        tuple(told["output_shape"]),
+        header["batch_size"],
+        tuple(header["input_shape"]),
+        tuple(header["output_shape"]),
         run,
-        told["parameters"],
+        header["parameters"],
     )
 
 
@@ -96,10 +96,10 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
-class _Answer(NamedTuple):
+class _Reply(NamedTuple):
     """What came back, and the seconds of computing that it took."""
 
-    told: dict[str, Any]
+    header: dict[str, Any]
     arrays: list[np.ndarray]
     seconds: float
 
@@ -141,7 +141,7 @@ class _Process:
 
     def ask(
         self, request: dict[str, Any], batch: np.ndarray | None, problem: str, seconds: float
-    ) -> _Answer:
+    ) -> _Reply:
         """Send a request and wait for what comes back.
 
         Args:
@@ -167,16 +167,18 @@ class _Process:
                             "elsewhere (teacher.source: logits)"
                         )
                 spent = min(time.monotonic() - begin, self._used() - used)
-                told, arrays = _receive(self._line)
+                header, arrays = _receive(self._line)
             except (OSError, EOFError) as error:
                 self.end()
                 raise TeacherError(
                     f"{problem}: it ended the process that runs it ({self._how()}); look whether "
                     "it takes more memory than there is, or is damaged, and save it anew"
                 ) from error
-        if "error" in told:
-            raise TeacherError(told["error"] if told["is_ours"] else f"{problem}: {told['error']}")
-        return _Answer(told, arrays, spent)
+        if "error" in header:
+            raise TeacherError(
+                header["error"] if header["is_ours"] else f"{problem}: {header['error']}"
+            )
+        return _Reply(header, arrays, spent)
 
     def end(self) -> None:
         """End it, whatever it does."""
@@ -207,17 +209,17 @@ def _shared() -> _Process:
     return _processes[-1]
 
 
-def _send(line: Connection, told: dict[str, Any], arrays: Sequence[np.ndarray]) -> None:
+def _send(line: Connection, header: dict[str, Any], arrays: Sequence[np.ndarray]) -> None:
     shapes = [(array.dtype.str, array.shape) for array in arrays]
-    line.send_bytes(json.dumps({"arrays": shapes, **told}).encode())
+    line.send_bytes(json.dumps({"arrays": shapes, **header}).encode())
     for array in arrays:
         line.send_bytes(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 def _receive(line: Connection) -> tuple[dict[str, Any], list[np.ndarray]]:
-    told = json.loads(line.recv_bytes())
-    shapes = told.pop("arrays")
-    return told, [np.frombuffer(line.recv_bytes(), kind).reshape(shape) for kind, shape in shapes]
+    header = json.loads(line.recv_bytes())
+    shapes = header.pop("arrays")
+    return header, [np.frombuffer(line.recv_bytes(), kind).reshape(shape) for kind, shape in shapes]
 
 
 def _serve(line: Connection) -> None:
@@ -236,14 +238,14 @@ def _serve(line: Connection) -> None:
                     continue
                 opened = open_network(path, layers=request["layers"])
                 networks.append(opened)
-                told = {
+                header = {
                     "network": len(networks) - 1,
                     "batch_size": opened.batch_size,
                     "input_shape": opened.input_shape,
                     "output_shape": opened.output_shape,
                     "parameters": opened.parameters,
                 }
-                _send(line, told, [])
+                _send(line, header, [])
             else:
                 outputs = networks[request["network"]].run(arrays[0])
                 _send(line, {}, [np.asarray(output) for output in outputs])
