@@ -182,8 +182,8 @@ def _print(responses: Sequence[PredictedImage], exits: int) -> None:
     if len(responses) > 1:
         mean = float(np.mean([response.milliseconds for response in responses]))
         taken = [response.prediction.exit_index for response in responses]
-        shares_text = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
-        exited = f"; left {shares_text}" if exits > 1 else ""
+        counts = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
+        exited = f"; left {counts}" if exits > 1 else ""
         typer.echo(f"{len(responses)} images, {mean:.2f} ms on average{exited}")
     if written := [response.mask for response in responses if response.mask]:
         many = f"{len(written)} masks in {written[0].parent}"

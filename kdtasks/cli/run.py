@@ -76,7 +76,7 @@ def run_pipeline(
             return status
         except KeyboardInterrupt:
             with suppress(OSError):  # the terminal may be gone
-                print("interrupted; the same command goes on from here", file=sys.stderr)
+                print("interrupted; the same command resumes here", file=sys.stderr)
             return Status.INTERRUPTED
 
 
