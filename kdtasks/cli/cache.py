@@ -13,7 +13,8 @@ def verify_cache(project: Path, *, as_json: bool) -> Status:
     lost = repair(project, damaged)
     fates = [(each, each in lost) for each in damaged]
     lines = [
-        f"{each.path} of {each.stage}: {'lost: `kdtasks run` makes it anew' if gone else 'repaired'}"
+        f"{each.path} of {each.stage}: "
+        + ("lost: `kdtasks run` makes it anew" if gone else "repaired")
         for each, gone in fates
     ]
     lines.append(f"{len(damaged)} damaged, {len(damaged) - len(lost)} repaired")

@@ -164,8 +164,8 @@ def assign_by_position(
 
     The splits divide the line from 0 to 1 in their order. So whatever comes later, also an image
     that joins two groups, moves rows towards the first split only: what was ever trained on is
-    never tested on. Fractions hold on average only, and groups of different positions go to the first
-    split more often than others.
+    never tested on. Fractions hold on average only, and groups of different positions go to
+    the first split more often than others.
 
     Args:
         positions: float [N], as of `split_position`.
