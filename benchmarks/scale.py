@@ -1,7 +1,7 @@
 """What saturates first: 1,000 devices a minute, a sweep of 10,000 points, an ImageNet-size set.
 
 What one pull, one point and one image take is counted or measured here, in processor time, which
-other work on the machine does not stretch; the rest is arithmetic on it, and a queue.
+other work on the machine stretches less than time; the rest is arithmetic on it, and a queue.
 
     python -m benchmarks.scale [--write]      # a minute; --write docs/scale.json
 """
@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import io
 import multiprocessing
+import os
 import resource
 import tempfile
 import time
@@ -235,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help=f"write {FIGURES.name}")
     options = parser.parse_args(arguments)
     found = {"devices": devices(), "sweep": sweep(), "images": images()}
+    found["machine"] = {"cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1)}
     print(json_text(found), end="")
     if options.write:
         write_json(FIGURES, found)

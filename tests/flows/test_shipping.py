@@ -68,7 +68,7 @@ def test_nights(shop: Shop, prefect_server: str, task_states: Callable[..., Any]
     }
     assert accepted.message.startswith("1 stages: 1 cached; accuracy differs by +6.7")
     assert "\u00a0" not in accepted.message
-    assert "; published pixels version 2 (2 files" in accepted.message
+    assert "; published pixels version 2 (3 files" in accepted.message
     assert accepted.message.endswith("pixels@production is moved from version 1 to 2")
     shown = artifacts_of(run)["project-gate"].data
     assert shown.startswith("## May be promoted to production\n\n|  | new: variant")
