@@ -12,7 +12,8 @@ A row: points an hour; seconds a point; processor seconds of kdtasks a point, on
 the head, where the start of the command is shared by all; bytes that a point brings from S3; and
 how often each worker has fetched the raw data, the prepared data and the teacher, over both runs:
 once, or not at all. The load is that at the row's end. On two cores, workers share what one has.
-`--write` puts rows in place of their like in docs/cluster.json, from which docs/cluster.md tells.
+`--write` puts rows in place of their like in docs/cluster.json, and all of it as a table into
+docs/cluster.md.
 """
 
 import argparse
@@ -32,6 +33,7 @@ from typing import Any, NamedTuple
 import psutil
 import yaml
 
+from benchmarks.pages import fill
 from kdtasks.core.files import json_text, read_json, write_json
 from kdtasks.core.text import quantity
 from kdtasks.orchestrate.sweep.grid import with_settings
@@ -45,7 +47,9 @@ from tests.tools.dask_workers import (
 )
 from tests.tools.s3_servers import running_moto
 
-FIGURES = Path(__file__).parents[1] / "docs" / "cluster.json"
+DOCS = Path(__file__).parents[1] / "docs"
+FIGURES = DOCS / "cluster.json"
+COMMAND = "python -m benchmarks.cluster --write"
 DATA_BYTES = 4_000_000
 REPEATS = 5
 KDTASKS = (sys.executable, "-m", "kdtasks")
@@ -200,6 +204,24 @@ def fetched(worker: Worker, md5: str) -> int:
     return sum(path.endswith(f"/{md5[:2]}/{md5[2:]}") for path in worker.gate.gets)
 
 
+def table(rows: dict[str, dict[str, Any]]) -> str:
+    """The rows in Markdown."""
+    head = "| | an hour | s on the worker | s at the head | bytes from S3 | fetches | load |"
+    lines = [head, "|---" * head.count(" |") + "|"]
+    for name, row in rows.items():
+        fetches = max(max(each) for each in row["fetched"].values())
+        cells = [
+            f"{row['points_an_hour']}",
+            f"{row['worker_cpu_seconds']:.2f}",
+            f"{row['head_cpu_seconds']:.2f}",
+            f"{row['bytes_a_point']:,}",
+            f"{fetches}",
+            f"{row['load']}",
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -218,6 +240,7 @@ def main() -> None:
             if options.write:
                 known = read_json(FIGURES) if FIGURES.is_file() else {}
                 write_json(FIGURES, {**known, **row})
+                fill(DOCS / "cluster.md", COMMAND, table(read_json(FIGURES)))
 
 
 if __name__ == "__main__":

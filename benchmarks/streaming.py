@@ -1,13 +1,15 @@
 """A dataset larger than memory: prepared and trained on under a limit that counts the page cache.
 
     nice python -m benchmarks.streaming [--gigabytes 2] [--limit-mb 1200] [--epochs 2]
+    nice python -m benchmarks.streaming --gigabytes 20 --limit-mb 2000
 
 A generated set is prepared, then a small network trains on it for that many epochs, of which the
 last counts (the first compiles, for some seconds), each in a process of its own in a control group
-with that limit; a third process, without one, trains as many steps on images
-held in memory. The files' pages are dropped from the page cache before each, so that the group pays
-for every page that it reads. Needs Linux, the rights to make a control group (tried with the
-memory controller of version 1), and twice the set's size on the disk.
+with that limit; a third process, without one, trains two epochs on 250 MB of it held in memory.
+Memory is flat where the anonymous one is at most what it was halfway, and the two trainings should
+differ by less than a fifth in images a second. The files' pages are dropped from the page cache
+before each, so that the group pays for every page that it reads. Needs Linux, the rights to make a
+control group (tried with the memory controller of version 1), and twice the set's size on the disk.
 """
 
 import argparse

@@ -9,7 +9,7 @@ import typer
 
 from kdtasks.cli.output import find_project, print_json, print_table
 from kdtasks.core import text
-from kdtasks.core.files import write_text
+from kdtasks.core.files import JsonObject, write_text
 from kdtasks.core.paths import PARAMS
 from kdtasks.core.records.findings import CopyPair, Findings
 from kdtasks.core.text import plain, quantity
@@ -82,7 +82,7 @@ def show_data(
     return 1 if found.refused or _problems(found, params) else 0
 
 
-def _as_object(found: Inspection, findings: Findings, params: DataParams) -> dict[str, Any]:
+def _as_object(found: Inspection, findings: Findings, params: DataParams) -> JsonObject:
     record = found.record.model_dump(mode="json", exclude={"sha256"})
     return {
         **record,
@@ -179,7 +179,7 @@ def _print_lines(title: str, lines: Iterable[str], total: int) -> None:
         typer.echo(f"  and {total - len(shown):,} more")
 
 
-def _proposed(params: DataParams) -> dict[str, Any]:
+def _proposed(params: DataParams) -> JsonObject:
     source = params.source.model_dump(mode="json", exclude_defaults=True)
     data = {"source": {"name": params.source.name, **source}, "path": params.path}
     return {"data": data | params.model_dump(include={"unlabelled"}, exclude_defaults=True)}

@@ -18,6 +18,7 @@ from kdtasks.compress.tflite.arena import (
 )
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
 from kdtasks.compress.tflite.targets import fit_target
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 
 NUMBERS = ("scale", "MACs", "of all", "weights", "flash", "arena", "scratch", "kept")
@@ -67,7 +68,7 @@ def inspect_bundle(
         print_target(target, fit)
 
 
-def _as_object(graph: Graph, delegated: Sequence[bool]) -> dict[str, Any]:
+def _as_object(graph: Graph, delegated: Sequence[bool]) -> JsonObject:
     taken = zip(graph.operators, delegated, strict=True)
     used = {number for one in graph.operators for number in (*one.inputs, *one.outputs)}
     return {
@@ -96,7 +97,7 @@ def _print_manifest(files: BundleFiles, weight_bytes: int) -> None:
     print_table([row for row in shown if row[1]], title=f"bundle {files.path}")
 
 
-def _judged(scores: dict[str, Any]) -> dict[str, Any]:
+def _judged(scores: JsonObject) -> JsonObject:
     """Call the accuracy by what it is, where a teacher's answers stood in the place of labels."""
     if "labels_from" not in scores:
         return scores

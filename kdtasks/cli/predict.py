@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import typer
@@ -13,6 +12,7 @@ from kdtasks.cli.images import MAX_PIXELS, find_images, read_fitted, read_whole
 from kdtasks.cli.masks import mask_targets, write_mask
 from kdtasks.cli.output import print_json, print_table
 from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import open_bundle
 from kdtasks.edge.classifier import ClassPrediction
 from kdtasks.edge.predictor import Prediction, Predictor
@@ -36,7 +36,7 @@ class PredictedImage:
     milliseconds: float
     mask: Path | None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it as `--json` prints it."""
         content = {"image": self.image, **self.prediction.to_json()}
         mask = {"mask": str(self.mask)} if self.mask else {}
@@ -64,7 +64,7 @@ class Failure:
     image: str
     problem: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it as `--json` prints it."""
         return {"image": self.image, "error": self.problem}
 
@@ -182,8 +182,8 @@ def _print(responses: Sequence[PredictedImage], exits: int) -> None:
     if len(responses) > 1:
         mean = float(np.mean([response.milliseconds for response in responses]))
         taken = [response.prediction.exit_index for response in responses]
-        shares_text = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
-        exited = f"; left {shares_text}" if exits > 1 else ""
+        counts = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
+        exited = f"; left {counts}" if exits > 1 else ""
         typer.echo(f"{len(responses)} images, {mean:.2f} ms on average{exited}")
     if written := [response.mask for response in responses if response.mask]:
         many = f"{len(written)} masks in {written[0].parent}"

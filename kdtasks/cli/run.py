@@ -7,11 +7,11 @@ from contextlib import ExitStack, suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from kdtasks.cli.status import Status
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.events import MessageEvent, StageEvent, tail
+from kdtasks.core.files import JsonObject
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
@@ -76,11 +76,11 @@ def run_pipeline(
             return status
         except KeyboardInterrupt:
             with suppress(OSError):  # the terminal may be gone
-                print("interrupted; the same command goes on from here", file=sys.stderr)
+                print("interrupted; the same command resumes here", file=sys.stderr)
             return Status.INTERRUPTED
 
 
-def run_result(project: Path) -> dict[str, Any]:
+def run_result(project: Path) -> JsonObject:
     """What the last run came to: its stages, why one failed, the report's headline and page."""
     events, _ = tail(run_events(project))
     return {

@@ -25,6 +25,7 @@ from kdtasks.cli.options import (
     StoreOption,
 )
 from kdtasks.cli.output import interruptible, print_json, print_result
+from kdtasks.core.files import JsonObject
 
 if TYPE_CHECKING:
     from kdtasks.deploy.store.objects import Objects
@@ -216,7 +217,7 @@ def _move(
         print_result(content, moved_line(moved), as_json=as_json)
 
 
-def _about(version: "Version") -> dict[str, Any]:
+def _about(version: "Version") -> JsonObject:
     return {"model": version.name, "version": version.number, "bytes": version.size}
 
 

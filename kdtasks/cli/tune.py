@@ -1,7 +1,7 @@
 """Tune either student: run trials, show each and the best, say what to run next."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -13,9 +13,10 @@ from kdtasks.core.text import duration, percent, quantity
 from kdtasks.orchestrate.processes import stop_signals
 from kdtasks.orchestrate.runner.execute import RunOptions
 from kdtasks.orchestrate.runner.lines import LineOutput
-from kdtasks.orchestrate.sweep.grid import value_text
+from kdtasks.orchestrate.sweep.grid import Settings, value_text
 from kdtasks.orchestrate.tune.experiments import TrialExperiments, experiment_name
-from kdtasks.orchestrate.tune.result import TRIED, TuneResult, apply_result, write_result
+from kdtasks.orchestrate.tune.record import TuneResult
+from kdtasks.orchestrate.tune.result import TRIED, apply_result, write_result
 from kdtasks.orchestrate.tune.space import settings_of, spaces
 from kdtasks.orchestrate.tune.study import BROKE, Tuning, run_trials
 from kdtasks.params import load_project_params
@@ -64,7 +65,7 @@ def run_tune(project: Path, options: TuneOptions, *, as_json: bool = False) -> i
         if status := run_pipeline(project, RunOptions(NEEDED)):
             return status
         found = _tuned(tuning, options)
-        emit({**found._asdict(), "best": {k: one._asdict() for k, one in found.best.items()}})
+        emit(found.content())
     return 0
 
 
@@ -130,7 +131,7 @@ def _print(tuning: Tuning, found: TuneResult, output: LineOutput, *, has_experim
     output.print("\n".join([*lines, "      kdtasks run then compares both on the test split"]))
 
 
-def _text(settings: dict[str, Any]) -> str:
+def _text(settings: Settings) -> str:
     return ", ".join(
         f"{key.rpartition('.')[2]}={value['name'] if key == 'distill.loss' else value_text(value)}"
         for key, value in settings.items()

@@ -1,7 +1,12 @@
 """Lay patches over an image."""
 
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, product
 from typing import NamedTuple
+
+from kdtasks.core.errors import DatasetError
+
+Area = tuple[slice, slice]  # rows and columns
 
 
 class PatchSpan(NamedTuple):
@@ -36,3 +41,26 @@ def patch_spans(length: int, patch_size: int, overlap: float) -> list[PatchSpan]
         PatchSpan(start, slice(first - start, end - start))
         for start, first, end in zip(starts, [0, *middles], [*middles, length], strict=True)
     ]
+
+
+def named_patches(
+    name: str, shape: Sequence[int], patch_size: int, overlap: float
+) -> Iterator[tuple[str, Area, Area]]:
+    """Name the patches of an image; `patch_size` and `overlap` are as of `patch_spans`.
+
+    Args:
+        name: of the image.
+        shape: its height and width.
+
+    Yields:
+        a patch's name, its area in the image, and the part of it that no other patch counts.
+
+    Raises:
+        DatasetError: in a few words, the image is smaller than a patch.
+    """
+    if min(shape) < patch_size:
+        raise DatasetError(f"{shape[0]}×{shape[1]} pixels, smaller than a patch of {patch_size}")
+    spans = (patch_spans(side, patch_size, overlap) for side in shape)
+    for (top, rows), (left, columns) in product(*spans):
+        area = slice(top, top + patch_size), slice(left, left + patch_size)
+        yield f"{name}[{top}:{top + patch_size}, {left}:{left + patch_size}]", area, (rows, columns)

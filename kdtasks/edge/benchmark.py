@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
+from kdtasks.core.files import JsonObject
 from kdtasks.core.latency import Latency
 from kdtasks.core.processor import read_processor
 from kdtasks.edge.conditions import is_throttled, read_conditions
@@ -78,7 +79,7 @@ class BenchmarkRun:
         Raises:
             ValueError, TypeError, KeyError: it is something else.
         """
-        found: dict[str, Any] = json.loads(text)
+        found: JsonObject = json.loads(text)
         found["bundles"] = tuple(
             BundleTimes(
                 Latency(**one["latency_ms"]), tuple(one["exit_ms"]), tuple(one["exit_rate"])
@@ -87,7 +88,7 @@ class BenchmarkRun:
         )
         return cls(**found)
 
-    def machine(self) -> dict[str, Any]:
+    def machine(self) -> JsonObject:
         """Everything but the times, by name."""
         return {name: value for name, value in vars(self).items() if name != "bundles"}
 

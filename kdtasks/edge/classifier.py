@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.decoder import Size
 from kdtasks.edge.predictor import Predictor, shape_error
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, apply_policy, max_probability
@@ -48,7 +49,7 @@ class ClassPrediction(NamedTuple):
     probabilities: npt.NDArray[np.float64]
     class_names: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it with the probabilities of the five likeliest classes."""
         best = np.argsort(-self.probabilities, kind="stable")[:_TOP]
         likeliest = [

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from kdtasks.core.errors import BundleError, explained, shortened
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.manifest_form import FIELDS, FORMAT_VERSION, problems
 
 # Of one image that a model takes; more than any that is trained here.
@@ -44,7 +45,7 @@ class EmbeddedManifest:
     variant: str
     task: str
     class_names: tuple[str, ...]
-    input: dict[str, Any]
+    input: JsonObject
     segments: int
     score: str
     temperatures: tuple[float, ...]
@@ -94,17 +95,17 @@ class Manifest(EmbeddedManifest):
             files differed from it), `dvc_lock_sha256`; null before.
     """
 
-    calibration: dict[str, Any]
+    calibration: JsonObject
     bytes: int
     sha256: str
-    parameters: dict[str, Any]
+    parameters: JsonObject
     libraries: dict[str, str | None]
-    metrics: dict[str, Any] | None = None
-    parity: dict[str, Any] | None = None
-    self_test: dict[str, Any] | None = None
-    provenance: dict[str, Any] | None = None
+    metrics: JsonObject | None = None
+    parity: JsonObject | None = None
+    self_test: JsonObject | None = None
+    provenance: JsonObject | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give the content of `manifest.json`."""
         return dataclasses.asdict(self)
 
@@ -162,7 +163,7 @@ def _problems(content: Any) -> Iterator[str]:
         )
 
 
-def missing_fields(kind: Any, content: dict[str, Any]) -> list[str]:
+def missing_fields(kind: Any, content: JsonObject) -> list[str]:
     """Names of the fields without a default of a dataclass that a JSON object lacks."""
     return [
         field.name
@@ -171,7 +172,7 @@ def missing_fields(kind: Any, content: dict[str, Any]) -> list[str]:
     ]
 
 
-def from_json(kind: type[T], content: dict[str, Any]) -> T:
+def from_json(kind: type[T], content: JsonObject) -> T:
     """Make a dataclass of a JSON object: lists become tuples, other keys are left alone."""
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     values = {name: content[name] for name in names if name in content}

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import BundleError, DatasetError
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import MODEL, open_bundle_files
 from kdtasks.edge.decoder import MAX_PIXELS, DecodedImage, Decoder, File, Size
 from kdtasks.edge.manifest import Manifest
@@ -29,7 +30,7 @@ class Prediction(Protocol):
     def confidence(self) -> float:
         """How sure the model is, 0…1, after temperature scaling; of masks the mean over pixels."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it as JSON holds it."""
 
     def in_size(self, size: tuple[int, int]) -> Self:

@@ -4,12 +4,13 @@ import colorsys
 import io
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import DatasetError
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.decoder import Size
 from kdtasks.edge.images import resize_mask
 from kdtasks.edge.manifest import Manifest
@@ -127,7 +128,7 @@ class MaskPrediction(NamedTuple):
         self.image.save(file, "PNG")
         return file.getvalue()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give its size [height, width] and what each class has of it; not the mask itself."""
         counts = zip(self.manifest.class_names, self.pixels.tolist(), strict=True)
         return {

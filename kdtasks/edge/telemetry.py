@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.errors import TelemetryError, explained
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.manifest import Manifest, from_json, missing_fields
 from kdtasks.edge.predictor import Prediction
 
@@ -77,7 +78,7 @@ class Telemetry:
     latencies: tuple[int, ...] | None = None
     device: str | None = None
     version: int | None = None
-    rejected: dict[str, Any] | None = None
+    rejected: JsonObject | None = None
     format_version: int = FORMAT_VERSION
 
     @property

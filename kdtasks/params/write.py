@@ -18,6 +18,7 @@ from kdtasks.params.load import Params, load_params
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
 
+Overlay = dict[str, Any]  # what differs from the defaults, as a recipe says it, not validated yet
 WIDTH = 100
 # The keys that matter most: their sections come first, and they come first in these.
 FIRST = (
@@ -38,7 +39,7 @@ def render_params(params: Params) -> str:
     return HEADER.format(recipe=params.recipe) + "\n".join(_lines(params, indent="")) + "\n"
 
 
-def render_recipe(about: str, content: dict[str, Any]) -> str:
+def render_recipe(about: str, content: Overlay) -> str:
     """The text of a recipe: a line about it, and what differs from the defaults."""
     lines = [f"# {about}"]
     for key, value in content.items():

@@ -25,6 +25,7 @@ ZOO: dict[str, tuple[Any, tuple[int, int, int], tuple[str, ...]]] = {
         (12, 12, 1),
         ("block_1", "block_2"),
     ),
+    "cnn_small": (CNN(filters=(5,), top="flatten", dropout=0.1), (8, 8, 1), ()),
     "cnn_average": (
         CNN(
             filters=(4, 6),

@@ -199,7 +199,7 @@ def test_no_more_than_the_page_holds_are_kept(tmp_path: Path):
     ("keys", "students", "reason"),
     [
         ({"task": "segmentation", "ignore_label": 255}, 1, "labels of pixels are not judged"),
-        ({"answered": ("train", "validation", "calibration")}, 1, "in the place of labels"),
+        ({"teacher_labelled": ("train", "validation", "calibration")}, 1, "in the place of labels"),
         ({}, 0, "students see no label of the training split"),
     ],
 )

@@ -1,6 +1,5 @@
 """Images and masks paired by their names, cut into patches."""
 
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +18,12 @@ from kdtasks.data.given_splits import splits_of_folders
 from kdtasks.data.mask_orientation import Drawn, drawn_on, find_mask_orientation
 from kdtasks.data.masks import IGNORE_LABEL, Palette, read_mask, read_palette
 from kdtasks.data.pairs import Pair, find_pairs, pair_folders, suffix_sentence
-from kdtasks.data.patches import patch_spans
+from kdtasks.data.patches import named_patches
 from kdtasks.data.raw_dataset import UnusableFileError
 from kdtasks.data.sources import Example, Item, Size, Source, sources
 from kdtasks.edge.decoder import Decoder
 from kdtasks.edge.images import resize_mask
 from kdtasks.edge.orientation import turned
-
-Place = tuple[slice, slice]
 
 
 @sources.register
@@ -167,18 +164,13 @@ class SegmentationFolder(Source):
     ) -> tuple[Source, Sequence[str]]:
         """Find out how masks are called and turned, and what 255 stands for in them."""
         pairs = [_pair_of(item) for item in items]
-        orientation = (
-            find_mask_orientation(pairs, decoder) if self.mask_orientation == "auto" else None
-        )
+        auto = self.mask_orientation == "auto"
+        known = find_mask_orientation(pairs, decoder) if auto else None
         full = find_full_value(self.classes, self.ignore, [pair.mask for pair in pairs], decoder)
         found = self.model_copy(update={"classes": full.classes, "ignore": full.ignore})
-        found._ambiguous = orientation.ambiguous if orientation else "upright"
+        found._ambiguous = known.ambiguous if known else "upright"
         found._off = {}
-        return found, (
-            *suffix_sentence(pairs),
-            *(orientation.notes if orientation else ()),
-            *full.notes,
-        )
+        return found, (*suffix_sentence(pairs), *(known.notes if known else ()), *full.notes)
 
     def remarks(self) -> Sequence[str]:
         if not self._off:
@@ -247,7 +239,7 @@ class SegmentationFolder(Source):
             DatasetError: in a few words, it is smaller than a patch.
         """
         examples = []
-        for piece, area, own in self._patches(name, mask.shape):
+        for piece, area, own in named_patches(name, mask.shape, self.patch_size, self.overlap):
             labels = np.full((self.patch_size, self.patch_size), IGNORE_LABEL, np.uint8)
             labels[own] = mask[area][own]
             examples.append(Example(piece, image[area], labels))
@@ -277,7 +269,7 @@ class SegmentationFolder(Source):
             max(piece, round(side * piece / self.patch_size))
             for side, piece in zip(size, own, strict=True)
         )
-        patches = list(self._patches(name, size))
+        patches = list(named_patches(name, size, self.patch_size, self.overlap))
         resized = (sides[0], sides[1]) if piece_size else image_size
         whole = decoder.read(image, image_size=resized, channels=channels).pixels
 
@@ -287,20 +279,6 @@ class SegmentationFolder(Source):
             return slice(start, start + own[axis])
 
         return [(piece, whole[at(0, area[0]), at(1, area[1])]) for piece, area, _ in patches]
-
-    def _patches(self, name: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Place, Place]]:
-        """Name the patches of an image of this height and width.
-
-        Yields:
-            a patch's name, its place in the image, and the part of it that no other patch counts.
-        """
-        size = self.patch_size
-        if min(shape) < size:
-            raise DatasetError(f"{shape[0]}×{shape[1]} pixels, smaller than a patch of {size}")
-        spans = (patch_spans(side, size, self.overlap) for side in shape)
-        for (top, rows), (left, columns) in itertools.product(*spans):
-            area = slice(top, top + size), slice(left, left + size)
-            yield f"{name}[{top}:{top + size}, {left}:{left + size}]", area, (rows, columns)
 
 
 def _pair_of(item: Item) -> Pair:

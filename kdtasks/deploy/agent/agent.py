@@ -1,9 +1,10 @@
 """Keep a service on the version that an alias stands for: poll, try, swap, or take back."""
 
 import logging
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kdtasks.core.errors import KdTasksError, StoreError, StoreUnreachableError
+from kdtasks.core.files import JsonObject
 from kdtasks.deploy.agent.settings import DeviceSettings
 from kdtasks.deploy.agent.state import DeviceState
 from kdtasks.deploy.agent.telemetry import TelemetrySender
@@ -23,7 +24,7 @@ class RejectedVersion(NamedTuple):
     number: int
     reason: str
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give it as `/health` and telemetry have it."""
         return {"version": self.number, "reason": self.reason}
 
@@ -92,7 +93,7 @@ class Agent(Worker):
             _log.info("the store answers again")
         return self.store_problem is None
 
-    def notes(self) -> dict[str, Any]:
+    def notes(self) -> JsonObject:
         """Give what `/health` says of the agent."""
         rejected = self.rejected  # which the thread that asks the store may change
         return {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import ServingError
-from kdtasks.core.files import atomic_folder, disk_errors, flush_to_disk, write_whole
+from kdtasks.core.files import JsonObject, atomic_folder, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked_if_free
 from kdtasks.core.safe_files import regular
 
@@ -110,7 +110,7 @@ class DeviceState:
         """Note that the process has survived it."""
         self._write(trying=None)
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self) -> JsonObject:
         try:
             content = json.loads(regular(self._file).read_bytes())
         except (OSError, ValueError, RecursionError):

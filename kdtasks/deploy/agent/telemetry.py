@@ -8,10 +8,9 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from kdtasks.core.errors import StoreConflictError, StoreError
-from kdtasks.core.files import PARTIAL, write_whole
+from kdtasks.core.files import PARTIAL, JsonObject, write_whole
 from kdtasks.deploy.agent.settings import DeviceSettings
 from kdtasks.deploy.agent.worker import Backoff, Worker
 from kdtasks.deploy.serve.service import Release, Response
@@ -90,7 +89,7 @@ class TelemetrySender(Worker):
         self._next_send = 0.0
         self._lock = threading.Lock()  # held for a count, or for taking the counts; never longer
         self._counters: dict[Release, TelemetryCounter] = {}
-        self._news: dict[str, Any] | None = None
+        self._news: JsonObject | None = None
         super().__init__("telemetry", settings.telemetry_interval)
         self.exits: list[int] = []
         self.problem: str | None = None
@@ -104,7 +103,7 @@ class TelemetrySender(Worker):
             self.exits += [0] * (answer.release.manifest.segments - len(self.exits))
             self.exits[answer.prediction.exit_index] += 1
 
-    def report_rejected(self, rejected: dict[str, Any], serving: Release | None) -> None:
+    def report_rejected(self, rejected: JsonObject, serving: Release | None) -> None:
         """Say in the next batch that a version was rejected."""
         with self._lock:
             self._news = rejected

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable
 from importlib.resources import files
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, UploadFile
@@ -16,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from kdtasks.core.files import JsonObject
 from kdtasks.core.memory import give_back_all
 from kdtasks.deploy.serve.prometheus import MEDIA_TYPE, Prometheus
 from kdtasks.deploy.serve.service import RequestError, Service
@@ -48,7 +48,7 @@ def make_application(
     max_open: int = MOST_OPEN,
     max_held: int = MOST_HELD,
     prometheus: Prometheus | None = None,
-    notes: Callable[[], dict[str, Any]] = dict,
+    notes: Callable[[], JsonObject] = dict,
 ) -> Starlette:
     """Make the application.
 
@@ -108,7 +108,7 @@ def make_application(
 
     async def health(request: Request) -> Response:
         release = service.release
-        content: dict[str, Any] = {
+        content: JsonObject = {
             "status": "ok" if release else "waiting for a model",
             "model": release.describe() if release else None,
             "exits": release.manifest.segments if release else None,

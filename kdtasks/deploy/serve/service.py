@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from kdtasks.core.files import JsonObject
 from kdtasks.edge.decoder import DecodedImage, ImageError
 from kdtasks.edge.formats import FORMATS
 from kdtasks.edge.manifest import Manifest
@@ -48,7 +49,7 @@ class Release:
         finally:
             self._idle.put(model)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> JsonObject:
         """Say which model it is, as answers and `/health` do."""
         return {
             "name": self.manifest.name,
@@ -73,7 +74,7 @@ class Response(NamedTuple):
     release: Release
     mask: bytes | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         """Give the content of the response, with the mask in base64 where there is one."""
         mask = {} if self.mask is None else {"mask": base64.b64encode(self.mask).decode()}
         return {

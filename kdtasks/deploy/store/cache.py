@@ -17,9 +17,15 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from kdtasks.core.files import PARTIAL, atomic_folder, disk_errors, flush_to_disk, write_whole
+from kdtasks.core.files import (
+    PARTIAL,
+    JsonObject,
+    atomic_folder,
+    disk_errors,
+    flush_to_disk,
+    write_whole,
+)
 from kdtasks.core.locks import locked, locked_if_free
 from kdtasks.core.safe_files import regular
 from kdtasks.deploy.store.address import Reference, rotation_key
@@ -178,7 +184,7 @@ class Cache:
         blobs = set()
         for sha256 in manifests:
             with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-                content: dict[str, Any] = json.loads(self.manifest(sha256) or b"")
+                content: JsonObject = json.loads(self.manifest(sha256) or b"")
                 blobs |= {file["sha256"] for file in content["files"]}
         for path in (self.root / "bundles").iterdir():
             if path.name not in manifests:

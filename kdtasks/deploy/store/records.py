@@ -6,9 +6,10 @@ import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kdtasks.core.errors import IntegrityError, StoreMissingError
+from kdtasks.core.files import JsonObject
 from kdtasks.deploy.store.address import (
     Reference,
     alias_key,
@@ -75,7 +76,7 @@ class Version:
         """Bytes of all files."""
         return sum(file.size for file in self.files)
 
-    def to_record(self) -> dict[str, Any]:
+    def to_record(self) -> JsonObject:
         """Give the content of its manifest."""
         record = dataclasses.asdict(self)
         record["version"], record["id"] = record.pop("number"), record.pop("identity")
@@ -267,7 +268,7 @@ def write_alias(
 
 def _verify(
     data: bytes, kind: str, key: str, expected: Reference, trusted: Sequence[PublicKey]
-) -> dict[str, Any]:
+) -> JsonObject:
     record = verify_record(data, key=key, kind=kind, trusted=trusted)
     found = (record.get("name"), record.get(kind))
     if found != expected:

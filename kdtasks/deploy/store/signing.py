@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kdtasks.core.errors import IntegrityError, StoreError, UnknownSignerError
-from kdtasks.core.files import disk_errors
+from kdtasks.core.files import JsonObject, disk_errors
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _HOW = "`kdtasks keys new` makes a pair"
@@ -141,7 +141,7 @@ def _cryptography() -> tuple[Any, Any]:
     return serialization, ed25519
 
 
-def sign_record(kind: str, content: dict[str, Any], signing_key: SigningKey | None) -> bytes:
+def sign_record(kind: str, content: JsonObject, signing_key: SigningKey | None) -> bytes:
     """Write a record down, with a signature if there is a key.
 
     Args:
@@ -159,9 +159,7 @@ def sign_record(kind: str, content: dict[str, Any], signing_key: SigningKey | No
     return f"{_dump(record, indent=2, ensure_ascii=False)}\n".encode()
 
 
-def verify_record(
-    data: bytes, *, key: str, kind: str, trusted: Sequence[PublicKey]
-) -> dict[str, Any]:
+def verify_record(data: bytes, *, key: str, kind: str, trusted: Sequence[PublicKey]) -> JsonObject:
     """Read a record and verify its signature.
 
     Args:
@@ -240,16 +238,16 @@ def _verify(signature: Any, signed_bytes: bytes, key: str, trusted: Sequence[Pub
         ) from None
 
 
-def _signed_bytes(record: dict[str, Any]) -> bytes:
+def _signed_bytes(record: JsonObject) -> bytes:
     """One way to write a record down that does not depend on spaces or order."""
     return f"kdtasks {_dump(record, separators=(',', ':'))}".encode("ascii")
 
 
-def _dump(record: dict[str, Any], **layout: Any) -> str:
+def _dump(record: JsonObject, **layout: Any) -> str:
     return json.dumps(record, sort_keys=True, allow_nan=False, default=datetime.isoformat, **layout)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> JsonObject:
     content = dict(pairs)
     if len(content) != len(pairs):
         raise ValueError("a key stands there twice")

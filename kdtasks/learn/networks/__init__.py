@@ -12,6 +12,7 @@ from kdtasks.core.registry import Registry
 from kdtasks.core.settings import Section
 
 Taps = dict[str, tuple[Tensor, ...]]
+Layers = dict[str, Any]  # of a network in a file: Keras's own description, as JSON
 
 
 @dataclass
@@ -98,7 +99,7 @@ class Architecture(Section):
             settings[key] = _deepened(settings[key], layers)
         return type(self).model_validate(settings)
 
-    def read_layers(self, folder: Path) -> dict[str, Any] | None:
+    def read_layers(self, folder: Path) -> Layers | None:
         """Read what of the network stands in a file: layers, as JSON; None where nothing does.
 
         Args:
@@ -113,11 +114,11 @@ class Architecture(Section):
         """The files that `read_layers` and `load_weights` open."""
         return []
 
-    def build_of(self, layers: dict[str, Any], image: Tensor) -> Backbone:
+    def build_of(self, layers: Layers, image: Tensor) -> Backbone:
         """Build the network that `read_layers` found; otherwise like `build`."""
         raise TypeError(f"{self.name} reads layers, so it has to define build_of as well")
 
-    def scale(self, pixels: Tensor, layers: dict[str, Any] | None = None) -> Tensor:
+    def scale(self, pixels: Tensor, layers: Layers | None = None) -> Tensor:
         """Bring pixels 0…255 to what `build`, or `build_of` for these layers, takes."""
         return keras.layers.Rescaling(1.0 / 255.0, name="rescale")(pixels)
 

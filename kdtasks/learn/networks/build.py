@@ -3,14 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
 from kdtasks.core.settings import Names, Section, Size
-from kdtasks.learn.networks import Architecture, architectures
+from kdtasks.learn.networks import Architecture, Layers, architectures
 from kdtasks.learn.networks.layers import convolution
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 
@@ -44,7 +44,7 @@ class NetworkDescription(Section):
     num_classes: int
     exits: Names
     heads: dict[str, HeadParams] = Field(default={})
-    layers: dict[str, Any] | None = Field(default=None)
+    layers: Layers | None = Field(default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def build(
     num_classes: int,
     exits: Sequence[str] = (),
     heads: Heads | None = None,
-    layers: dict[str, Any] | None = None,
+    layers: Layers | None = None,
 ) -> BuiltModel:
     """Build a network that takes raw pixels 0…255 and gives logits.
 

@@ -4,10 +4,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from kdtasks.core.backend import Tensor, keras
+from kdtasks.core.backend import Tensor
 from kdtasks.core.errors import ModelError, explained
 from kdtasks.learn.networks import Architecture, Backbone, architectures
-from kdtasks.learn.networks.graphs import graph_taps, rebuild_on
+from kdtasks.learn.networks.graphs import application_backbone
 from kdtasks.learn.networks.layers import DropoutRate
 
 
@@ -48,15 +48,4 @@ class EfficientNetLite0(Architecture):
                 weights=None,
                 input_shape=shape,
             )
-        features = rebuild_on(
-            network,
-            image,
-            last=network.layers[-1].name,
-            without=("Rescaling", "Normalization"),
-            renumbered=True,
-        )
-        taps = graph_taps(image, features)
-        tensor = keras.layers.GlobalAveragePooling2D(name="top_average")(features)
-        if self.dropout:
-            tensor = keras.layers.Dropout(self.dropout, name="top_dropout")(tensor)
-        return Backbone(tensor, taps)
+        return application_backbone(network, image, dropout=self.dropout)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks import Backbone, architectures
+from kdtasks.learn.networks import Backbone, Layers, architectures
 from kdtasks.learn.networks.graphs import copy_weights, from_config, graph_taps, rebuild_on
 from kdtasks.learn.networks.keras_files import load_keras_file, read_checked
 from kdtasks.learn.networks.pretrained import (
@@ -70,7 +70,7 @@ class File(Pretrained):
     def taps(self) -> list[str] | None:
         return None
 
-    def read_layers(self, folder: Path) -> dict[str, Any]:
+    def read_layers(self, folder: Path) -> Layers:
         path = self._file(folder)
         try:
             found = read_checked(path, source=str(path))
@@ -97,7 +97,7 @@ class File(Pretrained):
             f"the layers of {self.path} are not here; read them with `read_layers` first"
         )
 
-    def build_of(self, layers: dict[str, Any], image: Tensor) -> Backbone:
+    def build_of(self, layers: Layers, image: Tensor) -> Backbone:
         # Again, since layers may come with a saved model from elsewhere.
         check_config(layers["network"], source=layers["source"])
         network = from_config(layers["network"], source=layers["source"])
@@ -112,7 +112,7 @@ class File(Pretrained):
             output = keras.layers.Flatten(name="top_flatten")(output)
         return Backbone(output, taps)
 
-    def scale(self, pixels: Tensor, layers: dict[str, Any] | None = None) -> Tensor:
+    def scale(self, pixels: Tensor, layers: Layers | None = None) -> Tensor:
         scaling = self.scaling
         if scaling is None:
             first = next(_kinds((layers or {})["network"]), None)

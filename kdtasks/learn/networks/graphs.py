@@ -6,7 +6,7 @@ from typing import Any
 
 from kdtasks.core.backend import Tensor, keras, tf
 from kdtasks.core.errors import ModelError
-from kdtasks.learn.networks import Taps
+from kdtasks.learn.networks import Backbone, Taps
 from kdtasks.learn.networks.graph_layers import MAKERS, check_scalable, clone_layer, renumbered_name
 
 
@@ -100,6 +100,27 @@ def rebuild_on(
     return _logits(output) if last is None else copies[last]
 
 
+def application_backbone(network: Any, image: Tensor, *, dropout: float) -> Backbone:
+    """Put a network of `keras.applications` without its top on an image; every layer may be a tap.
+
+    What some of them begin with, `Architecture.scale` has done.
+
+    Args: `dropout` is the fraction of the averaged features that is dropped.
+    """
+    features = rebuild_on(
+        network,
+        image,
+        last=network.layers[-1].name,
+        without=("Rescaling", "Normalization"),
+        renumbered=True,
+    )
+    taps = graph_taps(image, features)
+    tensor = keras.layers.GlobalAveragePooling2D(name="top_average")(features)
+    if dropout:
+        tensor = keras.layers.Dropout(dropout, name="top_dropout")(tensor)
+    return Backbone(tensor, taps)
+
+
 def graph_taps(image: Tensor, output: Tensor) -> Taps:
     """Name the tensors that the rest of a network needs after each of its layers.
 
@@ -147,7 +168,7 @@ def copy_weights(source: Any, network: Any) -> set[str]:
     Raises:
         ModelError: two layers of a name have weights of other shapes.
     """
-    clone_layer: set[str] = set()
+    copied: set[str] = set()
     given: Mapping[str, Any] = {layer.name: layer for layer in _flat(source)}
     for layer in network.layers:
         other = given.get(layer.name) or given.get(layer.name.removesuffix("_logits"))
@@ -160,8 +181,8 @@ def copy_weights(source: Any, network: Any) -> set[str]:
                 f"{shapes[0]}; give weights of this very network, or random ones (`weights: null`)"
             )
         layer.set_weights(other.get_weights())
-        clone_layer.add(layer.name)
-    return clone_layer
+        copied.add(layer.name)
+    return copied
 
 
 def _flat(network: Any) -> Iterator[Any]:

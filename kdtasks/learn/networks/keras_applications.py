@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from kdtasks.core.backend import Tensor, keras
 from kdtasks.core.errors import ModelError, explained
-from kdtasks.learn.networks import Backbone, architectures
-from kdtasks.learn.networks.graphs import copy_weights, graph_taps, rebuild_on
+from kdtasks.learn.networks import Backbone, Layers, architectures
+from kdtasks.learn.networks.graphs import application_backbone, copy_weights
 from kdtasks.learn.networks.layers import DropoutRate
 from kdtasks.learn.networks.pretrained import (
     PathBelow,
@@ -111,25 +111,13 @@ class KerasApplication(Pretrained):
     def taps(self) -> list[str] | None:
         return None
 
-    def scale(self, pixels: Tensor, layers: dict[str, Any] | None = None) -> Tensor:
+    def scale(self, pixels: Tensor, layers: Layers | None = None) -> Tensor:
         # Means of three colours say nothing of grey.
         return scale_pixels(pixels, self._known.scaling if pixels.shape[-1] == 3 else "symmetric")
 
     def build(self, image: Tensor) -> Backbone:
         network = self._network(tuple(image.shape[1:]))
-        # `scale` has done what some of them begin with.
-        features = rebuild_on(
-            network,
-            image,
-            last=network.layers[-1].name,
-            without=("Rescaling", "Normalization"),
-            renumbered=True,
-        )
-        taps = graph_taps(image, features)
-        tensor = keras.layers.GlobalAveragePooling2D(name="top_average")(features)
-        if self.dropout:
-            tensor = keras.layers.Dropout(self.dropout, name="top_dropout")(tensor)
-        return Backbone(tensor, taps)
+        return application_backbone(network, image, dropout=self.dropout)
 
     def files(self, folder: Path) -> list[Path]:
         return [self._file(folder)] if self.weights not in (None, _IMAGENET) else []

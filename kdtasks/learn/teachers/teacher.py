@@ -14,11 +14,10 @@ from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.multi_exit import MultiExitModel
 from kdtasks.learn.networks.saved import load_model
 from kdtasks.learn.teachers.answers import AnswerTable, open_answers
-from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.isolated import open_isolated
 from kdtasks.learn.teachers.network import run_in_batches
-from kdtasks.learn.teachers.outputs import class_logits, resize_logits
+from kdtasks.learn.teachers.outputs import class_logits, mean_logits, resize_logits
 from kdtasks.learn.teachers.preprocessing import Preprocessing
 
 

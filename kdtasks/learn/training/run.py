@@ -156,12 +156,10 @@ def _check_answers(model: BuiltModel, dataset: PreparedDataset) -> None:
         dataset.labels("train").shape[1:],
     )
     if tuple(output_size) != tuple(expected):
-        given, wanted_text = (
-            "×".join(map(str, shape)) or "one" for shape in (output_size, expected)
-        )
+        given, expected = ("×".join(map(str, shape)) or "one" for shape in (output_size, expected))
         raise ModelError(
             f"the network {model.network.name} gives {given} answers an image, the dataset has "
-            f"{wanted_text}: classes want one, masks one for each pixel; give a network that ends "
+            f"{expected}: classes want one, masks one for each pixel; give a network that ends "
             "so, or name the layer to put a head on in `features`"
         )
 

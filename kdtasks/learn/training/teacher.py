@@ -13,10 +13,10 @@ from kdtasks.learn.networks.inference import ForwardPass
 from kdtasks.learn.networks.saved import save_model
 from kdtasks.learn.objectives.objective import LabelLossSum, LabelObjective, make_label_loss
 from kdtasks.learn.teachers.answers import import_answers
-from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.imported import import_teacher
 from kdtasks.learn.teachers.labelling import images_per_batch
+from kdtasks.learn.teachers.outputs import mean_logits
 from kdtasks.learn.teachers.settings import TeacherParams
 from kdtasks.learn.teachers.teacher import open_teacher
 from kdtasks.learn.teachers.trained_on import TrainedOn

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdtasks.core.text import quantity
 from kdtasks.orchestrate.cluster.client import check_workers
 from kdtasks.orchestrate.cluster.messenger import Messenger
 from kdtasks.orchestrate.cluster.shipping import ship
-from kdtasks.orchestrate.cluster.worker import WorkRequest, WorkResult, run_point
+from kdtasks.orchestrate.cluster.worker import Message, WorkRequest, WorkResult, run_point
 from kdtasks.orchestrate.project.git import fetch_experiment
 from kdtasks.orchestrate.runner.files import run_events
 from kdtasks.orchestrate.runner.graph import IsCancelled, OnLine, Outcome, StageGraph, StageState
@@ -103,12 +103,12 @@ class ClusterEngine(SweepEngine[PointResult]):
         events = run_events(plan.project_folder(name))
         events.unlink(missing_ok=True)
 
-        def on_message(message: dict[str, Any]) -> None:
-            self._processors[name].add(message["processor"])
+        def on_message(message: Message) -> None:
+            self._processors[name].add(message.processor)
             events.parent.mkdir(parents=True, exist_ok=True)
             with events.open("a", encoding="utf-8") as file:
-                file.write(message["events"])
-            for line in message["lines"]:
+                file.write(message.events)
+            for line in message.lines:
                 on_line(line)
 
         work_result = self._messenger.send(run_point, request, on_message, is_cancelled)

@@ -2,14 +2,14 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from kdtasks.core.errors import SweepError
 from kdtasks.orchestrate.cluster.client import worker_facts
-from kdtasks.orchestrate.cluster.worker import WorkRequest, WorkResult
+from kdtasks.orchestrate.cluster.worker import Message, WorkRequest, WorkResult
 from kdtasks.orchestrate.runner.graph import IsCancelled
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Messenger:
     def __init__(self, client: "Client") -> None:
         self._client = client
         self._topic = f"kdtasks-{uuid.uuid4().hex}"
-        self._messages: defaultdict[str, SimpleQueue[dict[str, Any]]] = defaultdict(SimpleQueue)
+        self._messages: defaultdict[str, SimpleQueue[Message]] = defaultdict(SimpleQueue)
 
     @classmethod
     @contextmanager
@@ -42,7 +42,7 @@ class Messenger:
         self,
         work: Callable[[WorkRequest], WorkResult],
         request: WorkRequest,
-        on_message: Callable[[dict[str, Any]], None],
+        on_message: Callable[[Message], None],
         is_cancelled: IsCancelled,
     ) -> WorkResult | None:
         """Have a request run by whichever worker is free, and wait for its end.
@@ -81,13 +81,12 @@ class Messenger:
             self._pass_on(request.name, on_message, 0)
         return work_result
 
-    def _receive(self, event: tuple[float, dict[str, Any]]) -> None:
+    def _receive(self, event: tuple[float, Mapping[str, Any]]) -> None:
         """Take a message of a worker; called by Dask."""
-        self._messages[event[1]["name"]].put(event[1])
+        message = Message(**event[1])
+        self._messages[message.name].put(message)
 
-    def _pass_on(
-        self, name: str, on_message: Callable[[dict[str, Any]], None], seconds: float
-    ) -> None:
+    def _pass_on(self, name: str, on_message: Callable[[Message], None], seconds: float) -> None:
         """Hand on what workers have told of a request, waiting for it for so long."""
         try:
             while message := self._messages[name].get(timeout=seconds):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdtasks.core.errors import KdTasksError
 from kdtasks.core.events import span
@@ -16,7 +16,7 @@ from kdtasks.core.text import and_list
 from kdtasks.orchestrate.cluster.client import check_workers, worker_facts
 from kdtasks.orchestrate.cluster.messenger import Messenger
 from kdtasks.orchestrate.cluster.shipping import remote_settings, ship
-from kdtasks.orchestrate.cluster.worker import ARRIVAL, WorkRequest, run_stage
+from kdtasks.orchestrate.cluster.worker import ARRIVAL, Message, WorkRequest, run_stage
 from kdtasks.orchestrate.guardian import Guardian
 from kdtasks.orchestrate.runner.dvc_files import Command
 from kdtasks.orchestrate.runner.engine import LAST_LINES, SplitPhaseEngine
@@ -114,11 +114,11 @@ class ClusterStages(SplitPhaseEngine):
         events = events_path(self._project / EVENTS, name)
         last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
-        def on_message(message: dict[str, Any]) -> None:
+        def on_message(message: Message) -> None:
             events.parent.mkdir(parents=True, exist_ok=True)
             with events.open("a", encoding="utf-8") as file:
-                file.write(message["events"])
-            for line in message["lines"]:  # of a run of more than this stage
+                file.write(message.events)
+            for line in message.lines:  # of a run of more than this stage
                 own = line.removeprefix(f"{name} |").removeprefix(" ")
                 if own != line or line.startswith(ARRIVAL):
                     last_lines.append(own)

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,6 +56,15 @@ class WorkRequest(NamedTuple):
     lock_text: str = ""  # dvc.lock with what other stages have written
     versions: str = ""  # where the run was begun
     topic: str = ""  # of its messages
+
+
+class Message(NamedTuple):
+    """What a worker tells of a request while it runs."""
+
+    name: str  # of the node
+    processor: str  # kind of it
+    lines: Sequence[str]  # that were printed
+    events: str  # lines of the file of events
 
 
 class WorkResult(NamedTuple):
@@ -177,8 +186,8 @@ class _Messages:
     def __init__(
         self, worker: "Worker", request: WorkRequest, processor: str, events: Path
     ) -> None:
-        self._worker, self._topic, self._events = worker, request.topic, events
-        self._about = {"name": request.name, "processor": processor}
+        self._worker, self._request, self._events = worker, request, events
+        self._processor = processor
         self._lines = [f"{ARRIVAL}{worker.address}, {processor}"]
         self._offset = 0
         events.unlink(missing_ok=True)  # of a killed run
@@ -195,6 +204,7 @@ class _Messages:
         self._sent = time.monotonic()
         text = self._events.read_text(encoding="utf-8") if self._events.is_file() else ""
         end = text.rfind("\n") + 1
-        message = {**self._about, "lines": self._lines, "events": text[self._offset : end]}
-        self._worker.log_event(self._topic, message)
+        name, news = self._request.name, text[self._offset : end]
+        message = Message(name, self._processor, self._lines, news)
+        self._worker.log_event(self._request.topic, message._asdict())
         self._offset, self._lines = end, []

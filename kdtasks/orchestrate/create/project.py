@@ -8,7 +8,6 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.files import write_text
@@ -25,7 +24,7 @@ from kdtasks.orchestrate.project.git import git, try_git
 from kdtasks.orchestrate.project.links import list_links
 from kdtasks.orchestrate.project.template import make_watched, write_project
 from kdtasks.params import Params, parse_params
-from kdtasks.params.write import render_params, render_recipe
+from kdtasks.params.write import Overlay, render_params, render_recipe
 
 _RAW = Path("data") / "raw"
 
@@ -148,7 +147,7 @@ def _atomic_project(target: Path) -> Iterator[Path]:
 
 
 def _write(
-    project: Path, name: str, images: InspectedImages, content: dict[str, Any], params: Params
+    project: Path, name: str, images: InspectedImages, content: Overlay, params: Params
 ) -> None:
     make_watched(project)
     if images.links:
@@ -197,7 +196,7 @@ def _found(images: InspectedImages, given: ProjectInputs) -> Iterator[str]:
         yield f"{quantity(count, 'file')} without labels, which the teacher will answer"
 
 
-def _chosen(params: Params, content: dict[str, Any]) -> str:
+def _chosen(params: Params, content: Overlay) -> str:
     student, data, epochs = params.student.model, params.data, params.distill.epochs
     size = data.image_size or [content["data"]["source"]["patch_size"]] * 2
     image_form = f"{size[0]}×{size[1]}×{data.channels}"

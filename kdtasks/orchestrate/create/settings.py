@@ -9,6 +9,7 @@ from typing import Any
 
 from kdtasks.orchestrate.create.images import InspectedImages
 from kdtasks.orchestrate.create.teacher import InspectedTeacher
+from kdtasks.params.write import Overlay
 
 # Height and width of a student's images: the largest that most images reach, and that a small
 # dataset is trained on in reasonable time. Smaller images stay as they are where all are alike.
@@ -43,7 +44,7 @@ def channels_of(images: InspectedImages) -> int:
     return 1 if images.is_grey else 3
 
 
-def choose(name: str, images: InspectedImages, teacher: InspectedTeacher | None) -> dict[str, Any]:
+def choose(name: str, images: InspectedImages, teacher: InspectedTeacher | None) -> Overlay:
     """Give what differs from the defaults, as a recipe says it; paths are yet to come.
 
     Args:
@@ -57,7 +58,7 @@ def choose(name: str, images: InspectedImages, teacher: InspectedTeacher | None)
     source = images.source.model_dump(mode="json", exclude_defaults=True) | {
         "name": images.source.name
     }
-    data: dict[str, Any] = {"source": source, "channels": channels, "split": _split(images)}
+    data: Overlay = {"source": source, "channels": channels, "split": _split(images)}
     if images.bad:
         data["on_bad"] = "skip"
     if images.is_segmentation:
@@ -67,7 +68,7 @@ def choose(name: str, images: InspectedImages, teacher: InspectedTeacher | None)
     else:
         data["image_size"] = list(size)
     student, exits = _student(images, min(size))
-    content: dict[str, Any] = {
+    content: Overlay = {
         "recipe": name,
         "seeds": [0, 1, 2],
         "data": data,
@@ -123,7 +124,7 @@ def _transforms(images: InspectedImages, side: int) -> str | list[Any]:
     return "light" if images.is_grey or side < _SIDES[0] else "photo"
 
 
-def _student(images: InspectedImages, side: int) -> tuple[dict[str, Any], list[str]]:
+def _student(images: InspectedImages, side: int) -> tuple[Overlay, list[str]]:
     """A U-Net for masks, a chain of convolutions for small images, or inverted residuals."""
     if images.is_segmentation:
         return {"name": "unet", "filters": [4, 8, 16, 32, 64][: _depths(side)]}, []
@@ -137,10 +138,10 @@ def _student(images: InspectedImages, side: int) -> tuple[dict[str, Any], list[s
 
 def _teacher(
     images: InspectedImages, teacher: InspectedTeacher | None, size: tuple[int, int], channels: int
-) -> dict[str, Any]:
+) -> Overlay:
     if teacher is None:
         filters = [32, 64, 128, 256]
-        model: dict[str, Any]
+        model: Overlay
         if images.is_segmentation:
             model = {"name": "unet", "filters": [16, *filters][: _depths(size[0])]}
             return {"source": "train", "model": model, "epochs": 40, "learning_rate": 0.002}

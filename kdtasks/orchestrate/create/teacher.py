@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from kdtasks.learn.teachers.judge import Judge
 from kdtasks.learn.teachers.network import format_of, network_in
 from kdtasks.learn.teachers.settings import TeacherInput, TeacherParams
 from kdtasks.orchestrate.create.images import InspectedImages, write_links
+from kdtasks.params.write import Overlay
 
 # Images that a teacher is asked about: more tell its scaling and order apart, and take longer.
 _ASKED, _ASKED_WHOLE, _EACH = 200, 12, 4
@@ -48,7 +49,7 @@ class InspectedTeacher(NamedTuple):
 
     size: tuple[int, int] | None
     channels: int
-    settings: dict[str, Any]
+    settings: Overlay
     sentence: str
 
 
@@ -109,7 +110,7 @@ def inspect_teacher(
     right = f"gets {percent(accuracy)} of {len(judge.rows)} of them right"
     if images.is_segmentation:
         right = f"gets {percent(accuracy)} of the pixels of {len(judge.rows)} patches right"
-    settings: dict[str, Any] = {"source": "import", "classes": order or classes}
+    settings: Overlay = {"source": "import", "classes": order or classes}
     sentence = f"the teacher takes {takes} in {scale} and {right}"
     if interface.rivals:
         other = _IN_WORDS.get(str(interface.rivals[0].scaling), "another scale")

@@ -1,10 +1,12 @@
 """The variants that a search may try, from the cheapest to make to the most expensive."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.variants import CompressParams, check_variant
+from kdtasks.orchestrate.sweep.grid import Settings
 from kdtasks.params.search import SearchParams
 
 # Fractions of the filters for limits that are not searched for: of a size after gzip, and of a
@@ -28,7 +30,7 @@ class Candidate(NamedTuple):
 
     label: str
     variant: str
-    settings: dict[str, Any]
+    settings: Settings
     epochs: int  # of training
     like: str | None = None
     may_change: frozenset[str] = frozenset()
@@ -50,7 +52,7 @@ def search_space(
     by_exits = early_exits and limits.latency_statistic != "worst"
     in_the_end = timed and (by_exits or device is not None)
     on_blocks = "space_to_depth+int8"
-    faster: dict[str, Any] = {"only_if_faster": (on_blocks, "int8")}
+    faster = (on_blocks, "int8")
     time, gzip = frozenset({"max_latency_ms"}), frozenset({"max_gzip_kb"})
     sizes = time | gzip | {"max_size_kb"}
     fractions = list(_filter_fractions(limits, in_the_end=in_the_end))
@@ -62,7 +64,8 @@ def search_space(
         when: bool = True,
         like: str | None = None,
         may_change: frozenset[str] = frozenset(),
-        **fields: Any,
+        only_if_over: str | None = None,
+        only_if_faster: tuple[str, str] | None = None,
     ) -> None:
         """A variant; one that removes filters is there once for each fraction of them."""
         if not when:
@@ -81,7 +84,8 @@ def search_space(
                     epochs,
                     like=same,
                     may_change=may_change,
-                    **fields,
+                    only_if_over=only_if_over,
+                    only_if_faster=only_if_faster,
                 )
             )
 
@@ -92,23 +96,27 @@ def search_space(
             add(item.name, like=like or "float32", may_change=time if like else sizes)
     add(on_blocks, when=timed, like="int8", may_change=sizes)
     add("qat+int8", like="int8")
-    add(f"qat+{on_blocks}", when=timed, like=on_blocks, **faster)
+    add(f"qat+{on_blocks}", when=timed, like=on_blocks, only_if_faster=faster)
     for passes in ("cluster", "magnitude", "cluster+qat"):
         add(f"{passes}+int8", when=gzipped, like="int8", may_change=gzip)
     add("filters+int8", only_if_over="int8")
     add("filters+float16", when=timed, only_if_over="float16")
-    add(f"filters+{on_blocks}", when=timed, only_if_over=on_blocks, **faster)
-    small: dict[str, Any] = {"like": "filters+int8", "only_if_over": "int8"}
-    add("filters+cluster+int8", when=gzipped, may_change=gzip, **small)
-    add("filters+qat+int8", **small)
-    blocks: dict[str, Any] = {"like": f"filters+{on_blocks}", "only_if_over": on_blocks, **faster}
-    add(f"filters+qat+{on_blocks}", when=timed, **blocks)
+    fewer = f"filters+{on_blocks}"
+    add(fewer, when=timed, only_if_over=on_blocks, only_if_faster=faster)
+    small = partial(add, like="filters+int8", only_if_over="int8")
+    small("filters+cluster+int8", when=gzipped, may_change=gzip)
+    small("filters+qat+int8")
+    add(
+        f"filters+qat+{on_blocks}",
+        when=timed,
+        like=fewer,
+        only_if_over=on_blocks,
+        only_if_faster=faster,
+    )
     return found
 
 
-def _filter_fractions(
-    limits: SearchParams, *, in_the_end: bool
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _filter_fractions(limits: SearchParams, *, in_the_end: bool) -> Iterator[tuple[str, Settings]]:
     """How many filters go: as many as the limits ask for, or growing fractions.
 
     `in_the_end`: whether the latency that is limited is known of the finished file alone.

@@ -2,10 +2,11 @@
 
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kdtasks.core.errors import ParamsError, SweepError
 from kdtasks.learn.networks.saved import initial_weights_of
+from kdtasks.orchestrate.sweep.grid import Settings
 from kdtasks.params import Params
 from kdtasks.params.load import parse_params
 from kdtasks.tasks.registry import task_of
@@ -22,11 +23,9 @@ class Student(NamedTuple):
     params: Params
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Settings:
         """The keys that differ, or may, in any of them."""
-        settings: dict[str, Any] = {
-            "student.model": self.params.student.model.model_dump(mode="json")
-        }
+        settings: Settings = {"student.model": self.params.student.model.model_dump(mode="json")}
         if self.params.search.student.image_sizes and self.image_size:
             settings["data.image_size"] = list(self.image_size)
         return settings

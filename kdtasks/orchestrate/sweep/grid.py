@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -91,10 +91,13 @@ def _parse_axis(text: str) -> Axis:
         values = YAML(typ="safe", pure=True).load(f"[{listing}]")
     except YAMLError:
         raise SweepError(f"-S {text}: {listing!r} is not a list of YAML values; {SYNTAX}") from None
-    for number, value in enumerate(values):
+    known = set()
+    for value in values:
         # 1 and true are equal in Python, and 1 and 1.0 are the same setting
-        if any(value == other and _kind(value) == _kind(other) for other in values[:number]):
+        same = _kind(value), value if isinstance(value, Hashable) else value_text(value)
+        if same in known:
             raise SweepError(f"-S {text}: {value_text(value)} is given twice; give it once")
+        known.add(same)
     return Axis(key, tuple(values))
 
 

@@ -111,7 +111,7 @@ class Group(NamedTuple):
 
 def _group_names(grid: Grid, groups: list[Group], points: Mapping[str, Point]) -> list[str]:
     varied = [axis.key for axis in grid.axes if len(axis.values) > 1]
-    names: list[str] = []
+    names: dict[str, None] = {}  # in order
     for group in groups:
         first, *others = (points[member].settings for member in group.members)
         common = {key: first[key] for key in varied if all(it[key] == first[key] for it in others)}
@@ -120,8 +120,8 @@ def _group_names(grid: Grid, groups: list[Group], points: Mapping[str, Point]) -
             name = "shared by all points"
         elif common:
             name += f" with {describe(grid, common)}"
-        names.append(name if name not in names else f"{name} ({len(names) + 1})")
-    return names
+        names[name if name not in names else f"{name} ({len(names) + 1})"] = None
+    return list(names)
 
 
 def shared_stages(pipelines: Mapping[str, Pipeline]) -> list[Group]:
@@ -139,19 +139,22 @@ def shared_stages(pipelines: Mapping[str, Pipeline]) -> list[Group]:
     for point, pipeline in pipelines.items():
         for identity in pipeline.identities.values():
             found[identity].append(point)
-    members = {identity: tuple(points) for identity, points in found.items()}
-    stages: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    needs: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
+    numbers: dict[tuple[str, ...], int] = {}  # of groups: comparing thousands of members takes time
+    group_of = {it: numbers.setdefault(tuple(who), len(numbers)) for it, who in found.items()}
+    members = list(numbers)
+    stages: dict[int, list[str]] = defaultdict(list)
+    needs: dict[int, set[int]] = defaultdict(set)
     for point, pipeline in pipelines.items():
         for name, stage in pipeline.stages.items():
-            points = members[pipeline.identities[name]]
-            if len(points) > 1 and points[0] == point:  # once for all of them
-                stages[points].append(name)
-                below = {members[pipeline.identities[need]] for need in stage.needs}
-                needs[points] |= below - {points}
+            group = group_of[pipeline.identities[name]]
+            if len(members[group]) > 1 and members[group][0] == point:  # once for all of them
+                stages[group].append(name)
+                below = {group_of[pipeline.identities[need]] for need in stage.needs}
+                needs[group] |= below - {group}
     # whoever shares a stage shares all that it needs, so a group with more members comes first
-    order = sorted(stages, key=lambda points: -len(points))
+    order = sorted(stages, key=lambda group: -len(members[group]))
+    place = {group: number for number, group in enumerate(order)}
     return [
-        Group(points, tuple(stages[points]), tuple(sorted(map(order.index, needs[points]))))
-        for points in order
+        Group(members[group], tuple(stages[group]), tuple(sorted(place[it] for it in needs[group])))
+        for group in order
     ]

@@ -37,7 +37,7 @@ class Pipeline(NamedTuple):
 class StageWork(NamedTuple):
     """What a stage does, but for the values of params.yaml that it depends on."""
 
-    about: str  # its command, what it reads and writes, params of other files
+    about: str  # a hash of its command, what it reads and writes, params of other files
     keys: tuple[str, ...]  # of params.yaml
     reads_all: bool  # of params.yaml, which is one of its files
     needs: tuple[str, ...]
@@ -62,8 +62,7 @@ class Blueprint(NamedTuple):
         for name, work in self.work.items():
             values = params if work.reads_all else {key: _value(params, key) for key in work.keys}
             below = [identities[need] for need in work.needs]
-            text = _json([work.about, values, below])
-            identities[name] = hashlib.sha256(text.encode()).hexdigest()
+            identities[name] = _hash_of([work.about, values, below])
         return Pipeline(self.stages, identities, self.sources, self.outputs)
 
 
@@ -155,7 +154,7 @@ def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> StageWor
     if str(ProjectPaths().code) in about["writes"]:
         keys = []  # a stage's list of code depends on params of that stage alone
     reads_all = PARAMS in reads or any(not dep.params for dep in here)
-    return StageWork(_json(about), tuple(keys), reads_all, needs)
+    return StageWork(_hash_of(about), tuple(keys), reads_all, needs)
 
 
 def _value(params: Mapping[str, Any], key: str) -> Any:
@@ -167,6 +166,10 @@ def _value(params: Mapping[str, Any], key: str) -> Any:
             break
         found = found[name]
     return found
+
+
+def _hash_of(content: Any) -> str:
+    return hashlib.sha256(_json(content).encode()).hexdigest()
 
 
 def _json(content: Any) -> str:

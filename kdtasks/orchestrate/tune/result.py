@@ -1,15 +1,13 @@
 """What was found, and how it comes into params.yaml."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
-
-from kdtasks.core.errors import TuneError
-from kdtasks.core.files import write_json, write_text
+from kdtasks.core.errors import KdTasksError, TuneError
+from kdtasks.core.files import write_text
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.learn.networks.saved import initial_weights_of
 from kdtasks.orchestrate.sweep.grid import short_digest, value_text, with_settings
+from kdtasks.orchestrate.tune.record import Best, TriedSettings, Tuned, TuneResult
 from kdtasks.orchestrate.tune.space import KEYS, settings_of
 from kdtasks.orchestrate.tune.study import Tuning, best_of, done, ending, trained_with
 from kdtasks.params import Params, load_project_params
@@ -18,35 +16,6 @@ from kdtasks.params.write import render_params
 
 FILE = "found.json"
 TRIED = Path("report") / "tune" / "tune.json"  # the same with every trial, to look at
-
-
-class Best(NamedTuple):
-    """The best trial of one student.
-
-    Attributes:
-        score: on the validation split, of masks mean IoU.
-        number: of the trial, from 1.
-    """
-
-    score: float
-    number: int
-    settings: dict[str, Any]
-
-
-class TuneResult(NamedTuple):
-    """What a tuning found.
-
-    Attributes:
-        others: hash of the settings that were not tuned.
-        trials: of either student.
-        seed: that the trials trained with.
-        best: of `alone` and of `distilled`.
-    """
-
-    others: str
-    trials: int
-    seed: int
-    best: dict[str, Best]
 
 
 def write_result(tuning: Tuning, trials: int) -> TuneResult:
@@ -60,11 +29,11 @@ def write_result(tuning: Tuning, trials: int) -> TuneResult:
         trial = best_of(tuning, name, trials)
         settings = settings_of(tuning.settings(name, trial), space)
         number = done(tuning.studies[name]).index(trial) + 1
-        best[name] = Best(trial.value or 0.0, number, settings)
-    found = TuneResult(_others(tuning.params), trials, tuning.seed, best)
-    content = found._asdict() | {"best": {name: it._asdict() for name, it in best.items()}}
-    write_json(tuning.folder / FILE, content)
-    write_json(tuning.project / TRIED, content | {"tried": _tried(tuning)})
+        best[name] = Best(score=trial.value or 0.0, number=number, settings=settings)
+    found = TuneResult(others=_others(tuning.params), trials=trials, seed=tuning.seed, best=best)
+    found.write(tuning.folder / FILE)
+    tried = {name: _tried(tuning, name) for name in tuning.spaces}
+    Tuned(**dict(found), tried=tried).write(tuning.project / TRIED)
     return found
 
 
@@ -78,22 +47,24 @@ def apply_result(project: Path) -> list[str]:
         ParamsError: there is no network to start from for a seed.
     """
     paths, params = ProjectPaths(project), load_project_params(project)
-    found = _read(paths.tune / FILE)
+    if not (paths.tune / FILE).is_file():
+        raise TuneError("nothing was found yet; run `kdtasks tune` first")
+    try:
+        found = TuneResult.read(paths.tune / FILE)
+    except KdTasksError as error:
+        raise TuneError(f"{paths.tune / FILE} is damaged; run `kdtasks tune` again") from error
     if found.others != _others(params):
         raise TuneError(
             "params.yaml has changed since `kdtasks tune` ran, in other keys than those that it "
             "tunes; run `kdtasks tune` again"
         )
     used = sorted({*params.tune.seeds, found.seed})
-    settings = {
-        **{key: value for best in found.best.values() for key, value in best.settings.items()},
-        "tune.trials": found.trials,
-        "tune.seeds": used,
-        "seeds": list(fresh_seeds(params.seeds, used)),
-    }
+    seeds = fresh_seeds(params.seeds, used)
+    settings = {"tune.trials": found.trials, "tune.seeds": used, "seeds": list(seeds)}
+    settings |= {key: value for it in found.best.values() for key, value in it.settings.items()}
     before = settings_of(params, settings)
     changed = {key: value for key, value in settings.items() if before[key] != value}
-    for seed in settings["seeds"]:
+    for seed in seeds:
         initial_weights_of(Path(params.student.start), seed, project)
     if changed:
         text = paths.params.read_text(encoding="utf-8")
@@ -105,19 +76,15 @@ def apply_result(project: Path) -> list[str]:
     ]
 
 
-def _tried(tuning: Tuning) -> dict[str, list[dict[str, Any]]]:
-    """Every trial: its settings, its validation score after each epoch, and how it ended."""
-    return {
-        name: [
-            {
-                "settings": settings_of(tuning.settings(name, trial), space),
-                "scores": list(trial.intermediate_values.values()),
-                "ended": ending(trial),
-            }
-            for trial in done(tuning.studies[name])
-        ]
-        for name, space in tuning.spaces.items()
-    }
+def _tried(tuning: Tuning, name: str) -> tuple[TriedSettings, ...]:
+    return tuple(
+        TriedSettings(
+            settings=settings_of(tuning.settings(name, trial), tuning.spaces[name]),
+            scores=tuple(trial.intermediate_values.values()),
+            ended=ending(trial),
+        )
+        for trial in done(tuning.studies[name])
+    )
 
 
 def _others(params: Params) -> str:
@@ -126,12 +93,3 @@ def _others(params: Params) -> str:
         section, name = key.split(".")
         del content[section][name]
     return short_digest(content)
-
-
-def _read(path: Path) -> TuneResult:
-    try:
-        return TypeAdapter(TuneResult).validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise TuneError("nothing was found yet; run `kdtasks tune` first") from None
-    except ValidationError:
-        raise TuneError(f"{path} is damaged; run `kdtasks tune` again") from None

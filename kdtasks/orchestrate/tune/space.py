@@ -15,6 +15,7 @@ from optuna.distributions import (
 from kdtasks.core.errors import TuneError, did_you_mean
 from kdtasks.learn.arms import Arm, rate_and_epochs
 from kdtasks.learn.losses.distillation import distillation_losses
+from kdtasks.orchestrate.sweep.grid import Settings
 from kdtasks.params import Params
 from kdtasks.params.load import parse_params
 from kdtasks.tasks.registry import task_of
@@ -65,7 +66,7 @@ def spaces(params: Params, changes: Sequence[str]) -> dict[str, Space]:
     return found
 
 
-def present(params: Params, space: Space) -> dict[str, Any]:
+def present(params: Params, space: Space) -> Settings:
     """The values that params have already of what is tuned, where the space has them."""
     (arm,) = (ARMS[name] for name, keys in KEYS.items() if not space.keys() - {*keys})
     rate, epochs = rate_and_epochs(arm, params.student, params.distill)
@@ -100,7 +101,7 @@ def with_values(params: Params, values: Mapping[str, Any]) -> Params:
     return parse_params(content, source="kdtasks tune")
 
 
-def settings_of(params: Params, keys: Iterable[str]) -> dict[str, Any]:
+def settings_of(params: Params, keys: Iterable[str]) -> Settings:
     """The values of some keys, as they stand in params.yaml."""
     content = params.model_dump(mode="json")
     return {key: reduce(getitem, key.split("."), content) for key in keys}

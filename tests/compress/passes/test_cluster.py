@@ -47,7 +47,7 @@ def test_an_interrupted_clustering_ends_with_the_same_bits(
     path = tmp_path / "cluster.npz"
 
     def run(**checkpoints):
-        model = build_network("cnn_average")
+        model = build_network("cnn_small")
         context = make_context(model, **checkpoints)
         return Cluster(clusters=4, epochs=2).apply(model, context).network
 

@@ -42,7 +42,7 @@ def test_an_interrupted_pruning_ends_with_the_same_bits(
     path = tmp_path / "magnitude.npz"
 
     def prune(**checkpoints):
-        model = build_network("cnn_average")
+        model = build_network("cnn_small")
         return item.apply(model, make_context(model, **checkpoints))
 
     expected = prune().network.get_weights()

@@ -90,7 +90,7 @@ def test_an_interrupted_training_ends_with_the_same_bits_zeros_and_equal_weights
     kernel = np.array([0.0, 0.5, -0.25])[np.arange(9 * 5).reshape(3, 3, 1, 5) % 3]
 
     def run(**checkpoints):
-        model = build_network("cnn_flatten")  # with dropout
+        model = build_network("cnn_small")  # with dropout
         model.network.get_layer("block_1_1_conv").set_weights([kernel])
         return Qat(epochs=2).apply(model, make_context(model, **checkpoints)).network
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kdtasks.core.backend import keras
@@ -75,6 +75,7 @@ def every_logit(model: MultiExitModel, images: np.ndarray) -> np.ndarray:
     return np.stack([logits.numpy() for logits in outputs], axis=1)
 
 
+@settings(max_examples=40)  # each runs three networks
 @given(
     name=st.sampled_from([*(f"chain {score}" for score in SCORES), "skipping max_probability"]),
     count=st.integers(1, 40),

@@ -76,7 +76,7 @@ def outputs() -> dict[str, bytes]:
 def test_an_ensemble_is_its_members_and_each_is_the_teacher_of_its_seed(
     dataset: PreparedDataset, capsys: pytest.CaptureFixture[str]
 ):
-    from kdtasks.learn.teachers.ensemble import mean_logits
+    from kdtasks.learn.teachers.outputs import mean_logits
     from kdtasks.learn.teachers.teacher import open_teacher
 
     make(params(seed=6), dataset)

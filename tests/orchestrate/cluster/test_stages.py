@@ -12,10 +12,11 @@ import pytest
 from kdtasks.core.errors import ProjectError, SweepError
 from kdtasks.orchestrate.cluster.client import worker_facts
 from kdtasks.orchestrate.cluster.stages import ClusterStages, cluster_of
-from kdtasks.orchestrate.cluster.worker import WorkRequest, WorkResult, run_stage
+from kdtasks.orchestrate.cluster.worker import Message, WorkRequest, WorkResult, run_stage
 from kdtasks.orchestrate.runner.execute import RunOptions, StageCluster, execute
 from kdtasks.orchestrate.runner.graph import Outcome, StageState
 from tests.orchestrate.runner.conftest import diamond, empty_project, make_project, silent
+from tests.tools.complete_params import write_params
 from tests.tools.dask_workers import git
 
 __all__ = ["diamond", "empty_project", "make_project", "silent"]  # fixtures
@@ -23,7 +24,7 @@ __all__ = ["diamond", "empty_project", "make_project", "silent"]  # fixtures
 COMPLETED, FAILED, CANCELLED = StageState.COMPLETED, StageState.FAILED, StageState.CANCELLED
 LEFT = RunOptions(("left",))  # which needs `first`
 
-Work = Callable[[WorkRequest, Callable[[dict[str, Any]], None]], WorkResult | None]
+Work = Callable[[WorkRequest, Callable[[Message], None]], WorkResult | None]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def project(diamond: Path, tmp_path: Path) -> Path:
         file.write(
             f"[core]\n    remote = storage\n['remote \"storage\"']\n    url = {tmp_path}/r\n"
         )
-    (diamond / "params.yaml").write_text("")
+    write_params(diamond)
     (diamond / ".gitignore").write_text("/.kdtasks\n/out\n")
     git(diamond, "add", "--all")
     git(diamond, "commit", "--quiet", "--message", "start")
@@ -84,7 +85,7 @@ def test_what_a_worker_pushed_is_recorded_as_if_it_had_run_here(
     older = (project / "dvc.lock").read_text(encoding="utf-8")
     (project / "source").write_text("new", encoding="utf-8")
 
-    def work(request: WorkRequest, on_message: Callable[[dict[str, Any]], None]) -> WorkResult:
+    def work(request: WorkRequest, on_message: Callable[[Message], None]) -> WorkResult:
         shutil.copytree(hidden, remote, dirs_exist_ok=True)
         lines = [
             "2 stages",
@@ -93,7 +94,7 @@ def test_what_a_worker_pushed_is_recorded_as_if_it_had_run_here(
             f"{request.name} |",
             "left: x",
         ]
-        on_message({"processor": "p", "events": "", "lines": ["on worker tcp://w:1", *lines]})
+        on_message(Message(request.name, "p", ["on worker tcp://w:1", *lines], ""))
         return WorkResult(b"", None, {})
 
     outcomes, requests = run(project, silent, work)
@@ -108,8 +109,8 @@ def test_what_a_worker_pushed_is_recorded_as_if_it_had_run_here(
 
 
 def test_stages_that_end_otherwise(project: Path, silent: Any):
-    def fail(request: WorkRequest, on_message: Callable[[dict[str, Any]], None]) -> WorkResult:
-        on_message({"processor": "p", "events": "{}\n", "lines": ["first | so"]})
+    def fail(request: WorkRequest, on_message: Callable[[Message], None]) -> WorkResult:
+        on_message(Message(request.name, "p", ["first | so"], "{}\n"))
         raise SweepError("every worker that ran it died")
 
     outcomes, _ = run(project, silent, fail)

@@ -3,15 +3,15 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+from tests.tools.dvc_command import init_dvc
 
-DVC = (sys.executable, "-m", "dvc")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_commands")]
+
 # The name of a stage's command is that of the real pipeline; the package in the folder stands for
 # the project's own, beside which another of the same name may be installed.
 FILES = {
@@ -46,7 +46,7 @@ def project(tmp_path: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     run(folder, "git", "init", "--quiet")
-    run(folder, *DVC, "init", "--quiet")
+    init_dvc(folder)
     run(folder, "git", "add", "--all")
     run(folder, "git", "commit", "--quiet", "--message", "first")
     return folder
@@ -61,18 +61,18 @@ def test_a_second_clone_and_a_worktree(words: tuple[str, ...], project: Path, tm
     other = tmp_path / "other"
     run(project, "git", *words, str(other))
     edit(other, "second")
-    run(other, *DVC, "repro", "--quiet")
+    run(other, "dvc", "repro", "--quiet")
     assert json.loads((other / "own.json").read_text()) == {"is_here": True, "name": "second"}
 
 
 def test_experiments_in_temporary_folders(project: Path):
     edit(project, "temporary")
-    run(project, *DVC, "exp", "run", "--temp", "--name", "temporary", "--set-param", "seed=1")
+    run(project, "dvc", "exp", "run", "--temp", "--name", "temporary", "--set-param", "seed=1")
     edit(project, "queued")
-    run(project, *DVC, "exp", "run", "--queue", "--name", "queued", "--set-param", "seed=2")
+    run(project, "dvc", "exp", "run", "--queue", "--name", "queued", "--set-param", "seed=2")
     edit(project, "later")
-    run(project, *DVC, "exp", "run", "--run-all")
-    shown: Any = json.loads(run(project, *DVC, "exp", "show", "--json"))
+    run(project, "dvc", "exp", "run", "--run-all")
+    shown: Any = json.loads(run(project, "dvc", "exp", "show", "--json"))
     found = {}
     for experiment in shown[1]["experiments"]:
         (revision,) = experiment["revs"]

@@ -55,12 +55,18 @@ def project(written: Path, tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
+@pytest.fixture(scope="module")
+def lists(written: Path) -> dict[str, str]:
+    """The code of every stage of the project."""
+    return listings(written, load_params(written / "params.yaml").model_dump())
+
+
 @pytest.fixture
-def run(project: Path) -> Path:
+def run(project: Path, lists: dict[str, str]) -> Path:
     """The project after a run: its code is listed, and dvc.lock says which lists were used."""
     lock = LOCK
     for stage in ("distill", "report"):
-        text = listings(project, load_params(project / "params.yaml").model_dump())[stage]
+        text = lists[stage]
         (project / "data/code").mkdir(exist_ok=True)
         (project / f"data/code/{stage}.txt").write_text(text, encoding="utf-8")
         lock = lock.replace(stage.upper(), hashlib.md5(text.encode()).hexdigest())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 CODE = """
 import pathlib, sys
-from kdtasks.orchestrate.runner.lines import LastingOutput
-output = LastingOutput()
+from kdtasks.orchestrate.runner.lines import LineOutput
+output = LineOutput()
 output.print('first')
 sys.stdin.readline()  # until the reader is gone
 for number in range(3):
@@ -37,9 +37,7 @@ def test_a_reader_that_goes_away_is_not_missed(tmp_path: Path):
 
 
 def test_a_full_disk_is_not_taken_for_a_reader_that_went_away(tmp_path: Path):
-    code = (
-        "from kdtasks.orchestrate.runner.lines import LastingOutput; LastingOutput().print('lost')"
-    )
+    code = "from kdtasks.orchestrate.runner.lines import LineOutput; LineOutput().print('lost')"
     with Path("/dev/full").open("w", encoding="utf-8") as full:
         done = subprocess.run(
             [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True
@@ -50,8 +48,8 @@ def test_a_full_disk_is_not_taken_for_a_reader_that_went_away(tmp_path: Path):
 
 def test_characters_that_the_terminal_lacks_become_question_marks():
     code = (
-        "from kdtasks.orchestrate.runner.lines import LastingOutput\n"
-        "LastingOutput().print('50 µs, 3 × 2')"
+        "from kdtasks.orchestrate.runner.lines import LineOutput\n"
+        "LineOutput().print('50 µs, 3 × 2')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

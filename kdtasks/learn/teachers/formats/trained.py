@@ -10,13 +10,13 @@ from kdtasks.core.backend import Tensor, tf
 from kdtasks.core.errors import ModelError, TeacherError
 from kdtasks.core.files import read_json
 from kdtasks.learn.networks.saved import load_model
-from kdtasks.learn.teachers.ensemble import mean_logits
 from kdtasks.learn.teachers.formats import (
     DESCRIPTION,
     OpenedNetwork,
     TeacherFormat,
     teacher_formats,
 )
+from kdtasks.learn.teachers.outputs import mean_logits
 
 
 @teacher_formats.register

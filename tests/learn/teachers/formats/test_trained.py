@@ -43,7 +43,7 @@ def test_a_network_answers_with_its_last_exit(save, images, tmp_path):
 
 
 def test_an_ensemble_answers_with_the_mean_of_its_members(save, images, tmp_path):
-    from kdtasks.learn.teachers.ensemble import mean_logits
+    from kdtasks.learn.teachers.outputs import mean_logits
 
     members = [save(f"teacher/member_{seed}", seed) for seed in (0, 1)]
     write_json(tmp_path / "teacher/teacher.json", {"members": ["member_0", "member_1"]})
