@@ -11,8 +11,8 @@ import typer
 from kdtasks.cli.images import MAX_PIXELS, find_images, read_fitted, read_whole
 from kdtasks.cli.masks import mask_targets, write_mask
 from kdtasks.cli.output import print_json, print_table
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import open_bundle
 from kdtasks.edge.classifier import ClassPrediction
 from kdtasks.edge.predictor import Prediction, Predictor

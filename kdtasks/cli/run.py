@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 from kdtasks.cli.status import Status
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.events import MessageEvent, StageEvent, tail
-from kdtasks.core.files import JsonObject
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
