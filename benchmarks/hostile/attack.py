@@ -28,7 +28,6 @@ from hypothesis import strategies as st
 from kdtasks.core.errors import KdTasksError
 
 MOST_SECONDS = 10.0
-_PATIENCE = 600.0  # for TensorFlow's start on a busy machine, and for what is found to hang
 _MAY = r"place(/|$)|tmp/(kdtasks-teacher-|__autograph|__pycache__)"
 _END = "end"  # no case
 
@@ -64,6 +63,7 @@ class Attack(ABC):
     name: str
     trials: int
     most_seconds = MOST_SECONDS
+    patience = 600.0  # seconds for TensorFlow's start on a busy machine, and for what hangs
     # Anew: a fork of a process with threads, such as TensorFlow's, may wait for ever.
     start: Literal["spawn", "fork"] = "spawn"
 
@@ -185,6 +185,7 @@ class _Worker:
 
     def __init__(self, attack: Attack, work: Path) -> None:
         context: Any = multiprocessing.get_context(attack.start)
+        self._patience = attack.patience
         self._line, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(attack, work, theirs), daemon=False)
         self._process.start()
@@ -198,7 +199,7 @@ class _Worker:
         begin = time.monotonic()
         try:
             self._line.send(case)
-            if self._line.poll(_PATIENCE):
+            if self._line.poll(self._patience):
                 found: tuple[str, str, float, float, float] = self._line.recv()
                 return found
         except (EOFError, OSError):

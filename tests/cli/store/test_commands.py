@@ -81,6 +81,8 @@ def test_what_has_no_bill_of_materials_is_published_with_one(kdtasks: Run, bundl
     kdtasks("pull", "digits", "--to", "device")
     assert PACKED in Path("device", SBOM).read_text()
     assert not Path("bundle", SBOM).exists()
+    Path("bundle", SBOM).write_text("{}")
+    assert "unchanged" in kdtasks("publish", "bundle")[1]
 
 
 def test_a_bundle_in_one_file_is_published_as_its_files(
