@@ -31,7 +31,7 @@ def audit(pinned: Path = PINNED) -> tuple[int, list[str]]:
         report: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
     except FileNotFoundError:
         return 2, ["not audited: pip-audit was not found; `pip install pip-audit`"]
-    except ValueError:
+    except (KeyError, ValueError):
         return 2, [f"not audited: pip-audit gave no report ({shortened(done.stderr)})"]
     names = _names(pinned)
     found = {canonicalize_name(one["name"]): one for one in report if "skip_reason" not in one}
@@ -45,13 +45,15 @@ def audit(pinned: Path = PINNED) -> tuple[int, list[str]]:
 
 def _names(pinned: Path) -> list[str]:
     lines = (line.partition("#")[0].strip() for line in pinned.read_text().splitlines())
-    wanted = (Requirement(line) for line in lines if line)
+    requirements = (Requirement(line) for line in lines if line)
     return [
-        canonicalize_name(one.name) for one in wanted if not one.marker or one.marker.evaluate()
+        canonicalize_name(one.name)
+        for one in requirements
+        if not one.marker or one.marker.evaluate()
     ]
 
 
 if __name__ == "__main__":
-    status, told = audit()
-    print(*told, sep="\n")
+    status, lines = audit()
+    print(*lines, sep="\n")
     sys.exit(status)

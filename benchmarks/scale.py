@@ -3,7 +3,7 @@
 What one pull, one point and one image take is counted or measured here, in processor time, which
 other work on the machine stretches less than time; the rest is arithmetic on it, and a queue.
 
-    python -m benchmarks.scale [--write]      # a minute; --write docs/scale.json
+    python -m benchmarks.scale [--write]      # two minutes; --write docs/scale.json
 """
 
 import argparse

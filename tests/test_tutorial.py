@@ -4,17 +4,14 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.tools.colour_photos import write_photos, write_teacher
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(1800),
-    pytest.mark.usefixtures("warm_commands"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -50,7 +47,7 @@ def test_its_commands_lead_from_photos_to_a_bundle(tmp_path: Path):
             params.write_text(text, encoding="utf-8")
             continue
         done = subprocess.run(
-            ["kdtasks", *words],
+            [sys.executable, "-m", "kdtasks", *words],
             cwd=folder,
             env=environment,
             capture_output=True,

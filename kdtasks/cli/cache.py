@@ -13,10 +13,11 @@ def verify_cache(project: Path, *, as_json: bool) -> Status:
     lost = repair(project, damaged)
     fates = [(each, each in lost) for each in damaged]
     lines = [
-        f"{each.path} of {each.stage}: {'lost: `kdtasks run` makes it anew' if gone else 'mended'}"
+        f"{each.path} of {each.stage}: "
+        + ("lost: `kdtasks run` makes it anew" if gone else "repaired")
         for each, gone in fates
     ]
-    lines.append(f"{len(damaged)} damaged, {len(damaged) - len(lost)} mended")
+    lines.append(f"{len(damaged)} damaged, {len(damaged) - len(lost)} repaired")
     found = [{"path": each.path, "stage": each.stage, "lost": gone} for each, gone in fates]
     print_result(found, "\n".join(lines), as_json=as_json)
     return Status.FAILED if lost else Status.DONE

@@ -8,8 +8,8 @@ from typing import Any
 import typer
 
 from kdtasks.cli.output import find_project, print_json, print_table
-from kdtasks.core import text
-from kdtasks.core.files import JsonObject, write_text
+from kdtasks.core import JsonObject, text
+from kdtasks.core.files import write_text
 from kdtasks.core.paths import PARAMS
 from kdtasks.core.records.findings import CopyPair, Findings
 from kdtasks.core.text import plain, quantity

@@ -18,7 +18,7 @@ from kdtasks.compress.tflite.arena import (
 )
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
 from kdtasks.compress.tflite.targets import fit_target
-from kdtasks.core.files import JsonObject
+from kdtasks.core import JsonObject
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 
 NUMBERS = ("scale", "MACs", "of all", "weights", "flash", "arena", "scratch", "kept")

@@ -56,7 +56,8 @@ def _of_usage(error: Any) -> str:
     """What is wrong with the words, on one line; nothing where help has been printed for none."""
     text = " ".join(error.format_message().replace("Value error, ", "").split())  # pydantic's
     ending = "" if text.endswith((".", "?")) else "."
-    path = error.ctx.command_path if error.ctx else "kdtasks"
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "kdtasks"
     return f"{text[0].lower()}{text[1:]}{ending} See `{path} --help`" if text else ""
 
 

@@ -11,8 +11,8 @@ import typer
 from kdtasks.cli.images import MAX_PIXELS, find_images, read_fitted, read_whole
 from kdtasks.cli.masks import mask_targets, write_mask
 from kdtasks.cli.output import print_json, print_table
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import open_bundle
 from kdtasks.edge.classifier import ClassPrediction
 from kdtasks.edge.predictor import Prediction, Predictor
@@ -182,8 +182,8 @@ def _print(responses: Sequence[PredictedImage], exits: int) -> None:
     if len(responses) > 1:
         mean = float(np.mean([response.milliseconds for response in responses]))
         taken = [response.prediction.exit_index for response in responses]
-        shares_text = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
-        exited = f"; left {shares_text}" if exits > 1 else ""
+        counts = ", ".join(f"{taken.count(k)} at exit {k + 1}" for k in range(exits))
+        exited = f"; left {counts}" if exits > 1 else ""
         typer.echo(f"{len(responses)} images, {mean:.2f} ms on average{exited}")
     if written := [response.mask for response in responses if response.mask]:
         many = f"{len(written)} masks in {written[0].parent}"

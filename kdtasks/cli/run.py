@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 from kdtasks.cli.status import Status
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.events import MessageEvent, StageEvent, tail
-from kdtasks.core.files import JsonObject
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.orchestrate.prefect_server import prefect_server
 from kdtasks.orchestrate.processes import stop_signals, usable_cores
@@ -76,7 +76,7 @@ def run_pipeline(
             return status
         except KeyboardInterrupt:
             with suppress(OSError):  # the terminal may be gone
-                print("interrupted; the same command goes on from here", file=sys.stderr)
+                print("interrupted; the same command resumes here", file=sys.stderr)
             return Status.INTERRUPTED
 
 

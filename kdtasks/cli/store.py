@@ -25,7 +25,7 @@ from kdtasks.cli.options import (
     StoreOption,
 )
 from kdtasks.cli.output import interruptible, print_json, print_result
-from kdtasks.core.files import JsonObject
+from kdtasks.core import JsonObject
 
 if TYPE_CHECKING:
     from kdtasks.deploy.store.objects import Objects

@@ -13,7 +13,6 @@ from typing import Any
 
 from kdtasks.core.errors import StoreError, shortened
 
-JsonObject = dict[str, Any]  # of which a reader knows no more than that it is JSON's
 CHUNK_BYTES = 1 << 20
 PARTIAL = ".partial"
 _FULL = (errno.ENOSPC, errno.EDQUOT)

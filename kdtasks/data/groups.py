@@ -28,17 +28,17 @@ def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None
         return [None] * len(names)
     found = [group_named(name, group_by) for name in names]
     if isinstance(group_by, int):
-        is_unseen, cure = (
+        lacks, cure = (
             f"lie in fewer than {quantity(group_by, 'folder')}",
             "give a smaller number",
         )
     else:
-        is_unseen = f"do not match {group_by!r}"
+        lacks = f"do not match {group_by!r}"
         cure = "fix the pattern, or let it match all, as `scene\\d+|^(?!.*scene\\d).*` does"
     without = [name for name, group in zip(names, found, strict=True) if group is None]
     if without:
         raise DatasetError(
-            f"data.group_by: {len(without)} of {len(names)} names {is_unseen}, such as "
+            f"data.group_by: {len(without)} of {len(names)} names {lacks}, such as "
             f"{without[0]!r}; {cure}"
         )
     return found

@@ -160,15 +160,15 @@ def _deal(columns: np.ndarray, sizes: np.ndarray, fractions: np.ndarray) -> np.n
 def assign_by_position(
     positions: np.ndarray, members: np.ndarray, fractions: np.ndarray
 ) -> np.ndarray:
-    """Assign every group to the split in which its lowest place lies.
+    """Assign every group to the split in which its lowest position lies.
 
     The splits divide the line from 0 to 1 in their order. So whatever comes later, also an image
     that joins two groups, moves rows towards the first split only: what was ever trained on is
-    never tested on. Fractions hold on average only, and groups of different places go to the first
-    split more often than others.
+    never tested on. Fractions hold on average only, and groups of different positions go to
+    the first split more often than others.
 
     Args:
-        split_positions: float [N], as of `split_position`.
+        positions: float [N], as of `split_position`.
         members: int [N], the group of each row, 0 … groups − 1.
         fractions: float [splits], adding up to 1.
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from kdtasks.core.files import JsonObject
+from kdtasks.core import JsonObject
 from kdtasks.core.latency import Latency
 from kdtasks.core.processor import read_processor
 from kdtasks.edge.conditions import is_throttled, read_conditions

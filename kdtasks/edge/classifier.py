@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import BundleError
-from kdtasks.core.files import JsonObject
 from kdtasks.edge.decoder import Size
 from kdtasks.edge.predictor import Predictor, shape_error
 from kdtasks.edge.scores import ALWAYS, NEVER, SCORES, apply_policy, max_probability

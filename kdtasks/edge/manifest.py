@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import BundleError, explained, shortened
-from kdtasks.core.files import JsonObject
 from kdtasks.edge.manifest_form import FIELDS, FORMAT_VERSION, problems
 
 # Of one image that a model takes; more than any that is trained here.

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.core.files import JsonObject
 from kdtasks.edge.bundle_files import MODEL, open_bundle_files
 from kdtasks.edge.decoder import MAX_PIXELS, DecodedImage, Decoder, File, Size
 from kdtasks.edge.manifest import Manifest

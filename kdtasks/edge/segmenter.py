@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import DatasetError
-from kdtasks.core.files import JsonObject
 from kdtasks.edge.decoder import Size
 from kdtasks.edge.images import resize_mask
 from kdtasks.edge.manifest import Manifest

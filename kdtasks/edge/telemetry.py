@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import TelemetryError, explained
-from kdtasks.core.files import JsonObject
 from kdtasks.edge.manifest import Manifest, from_json, missing_fields
 from kdtasks.edge.predictor import Prediction
 

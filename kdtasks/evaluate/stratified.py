@@ -95,8 +95,8 @@ class _Resamples(NamedTuple):
         # which other class is answered wrongly nobody knows, but none that no image is of
         there = self.totals > 0
         spread = there * (wrong.sum(axis=1, keepdims=True) - wrong) / max(there.sum() - 1, 1)
-        compared = right + spread + _sum_by(self.own, answers, classes)
-        return hits, np.broadcast_to(self.totals, hits.shape), compared
+        answered = right + spread + _sum_by(self.own, answers, classes)
+        return hits, np.broadcast_to(self.totals, hits.shape), answered
 
 
 def _resamples(

@@ -157,7 +157,7 @@ def in_order(record: Dataset, findings: Findings) -> tuple[Dataset, Findings]:
             update={
                 "samples": {name: samples[name] for name in classes},
                 "formats": dict(sorted(formats.items(), key=lambda item: -item[1])),
-                "odd": {
+                "outliers": {
                     kind: findings.outliers[kind] for kind in ODDITIES if kind in findings.outliers
                 },
             }

@@ -78,12 +78,12 @@ def gain_figure(gain: Gain) -> str:
         axes.scatter(
             list(by_seed.values()), heights[: len(by_seed)], s=26, color=Colour.DISTILL, zorder=3
         )
-        for index, interval in zip(
+        for height, interval in zip(
             heights[-2:], (gain.interval, gain.bootstrap_interval), strict=True
         ):
             if interval:
-                axes.plot([end * 100 for end in interval], [index, index], color=Colour.DISTILL)
-            axes.scatter(gain.mean * 100, index, s=34, color=Colour.DISTILL, marker="D", zorder=3)
+                axes.plot([end * 100 for end in interval], [height, height], color=Colour.DISTILL)
+            axes.scatter(gain.mean * 100, height, s=34, color=Colour.DISTILL, marker="D", zorder=3)
         axes.set_yticks(heights, rows)
         axes.set(ylim=(0.4, len(rows) + 0.6), xlabel="distilled less student alone, points")
         axes.tick_params(axis="y", length=0, labelcolor=Colour.INK)

@@ -46,8 +46,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     state: dict[str, object] = {"url": None, "asked": []}
 
     @contextmanager
-    def prefect_server(project: Path, *, wanted: bool) -> Iterator[object]:
-        state["asked"] = [*state["asked"], wanted]  # type: ignore[misc]
+    def prefect_server(project: Path, *, needed: bool) -> Iterator[object]:
+        state["asked"] = [*state["asked"], needed]  # type: ignore[misc]
         yield state["url"]
 
     monkeypatch.setattr("kdtasks.cli.run.prefect_server", prefect_server)

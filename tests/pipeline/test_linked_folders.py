@@ -91,7 +91,9 @@ def test_what_dvc_does_not_find_is_one_sentence(
         "disk, or remove the link"
     )
     told = run_in(linked, "dvc", "repro", "prepare", check=False).stderr  # before DVC looks at it
-    assert told.startswith("error: data/raw/wolves is a link to /mnt/nowhere/wolves, which is not")
+    assert told.startswith(
+        "error: data/raw/wolves is a link to /mnt/nowhere/wolves, which does not"
+    )
     assert "failed to reproduce 'code'" in told
     gone.unlink()
     (linked / "data/raw").rename(linked / "data/elsewhere")

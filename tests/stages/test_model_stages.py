@@ -157,7 +157,7 @@ def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypat
 
     def watched(self, **rest):
         for block in blocks(self, **rest):
-            seen["student" if self.answer is no_logits else "distill"].append(block)
+            seen["student" if self.predict_teacher is no_logits else "distill"].append(block)
             yield block
 
     monkeypatch.setattr(OnlineExamples, "blocks", watched)

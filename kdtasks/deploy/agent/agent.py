@@ -3,8 +3,8 @@
 import logging
 from typing import NamedTuple
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import KdTasksError, StoreError, StoreUnreachableError
-from kdtasks.core.files import JsonObject
 from kdtasks.deploy.agent.settings import DeviceSettings
 from kdtasks.deploy.agent.state import DeviceState
 from kdtasks.deploy.agent.telemetry import TelemetrySender

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import ServingError
-from kdtasks.core.files import JsonObject, atomic_folder, disk_errors, flush_to_disk, write_whole
+from kdtasks.core.files import atomic_folder, disk_errors, flush_to_disk, write_whole
 from kdtasks.core.locks import locked_if_free
 from kdtasks.core.safe_files import regular
 

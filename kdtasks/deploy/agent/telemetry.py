@@ -9,8 +9,9 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import StoreConflictError, StoreError
-from kdtasks.core.files import PARTIAL, JsonObject, write_whole
+from kdtasks.core.files import PARTIAL, write_whole
 from kdtasks.deploy.agent.settings import DeviceSettings
 from kdtasks.deploy.agent.worker import Backoff, Worker
 from kdtasks.deploy.serve.service import Release, Response

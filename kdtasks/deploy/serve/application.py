@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from kdtasks.core.files import JsonObject
+from kdtasks.core import JsonObject
 from kdtasks.core.memory import give_back_all
 from kdtasks.deploy.serve.prometheus import MEDIA_TYPE, Prometheus
 from kdtasks.deploy.serve.service import RequestError, Service

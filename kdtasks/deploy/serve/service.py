@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from kdtasks.core.files import JsonObject
+from kdtasks.core import JsonObject
 from kdtasks.edge.decoder import DecodedImage, ImageError
 from kdtasks.edge.formats import FORMATS
 from kdtasks.edge.manifest import Manifest

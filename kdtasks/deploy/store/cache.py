@@ -18,9 +18,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from kdtasks.core import JsonObject
 from kdtasks.core.files import (
     PARTIAL,
-    JsonObject,
     atomic_folder,
     disk_errors,
     flush_to_disk,

@@ -30,7 +30,7 @@ from kdtasks.deploy.store.records import (
 )
 from kdtasks.deploy.store.signing import SigningKey, signer_of
 from kdtasks.deploy.store.threads import concurrently
-from kdtasks.edge.bundle_files import CARD, MODEL, open_bundle_files
+from kdtasks.edge.bundle_files import CARD, MODEL, SBOM, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 
 # gc leaves contents alone that are younger than this, since a publisher may be about to name them.
@@ -196,12 +196,14 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
 
 
 def is_same_bundle(version: Version, files: Sequence[StoredFile]) -> bool:
-    """Whether a version has just these files; model cards do not count, which tell of commits."""
-    return _bundle_files(version.files) == _bundle_files(files)
+    """Whether a version has just these files.
 
-
-def _bundle_files(files: Sequence[StoredFile]) -> list[StoredFile]:
-    return [file for file in files if file.path != CARD]
+    Model cards do not count, which tell of commits; nor does a bill of materials that one alone
+    has, as publishing adds it.
+    """
+    one, other = ({file.path: file for file in each} for each in (version.files, files))
+    differing = {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
+    return differing <= {CARD} | ({SBOM} - (one.keys() & other.keys()))
 
 
 @contextlib.contextmanager

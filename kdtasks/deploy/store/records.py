@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import IntegrityError, StoreMissingError
-from kdtasks.core.files import JsonObject
 from kdtasks.deploy.store.address import (
     Reference,
     alias_key,

@@ -10,8 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kdtasks.core import JsonObject
 from kdtasks.core.errors import IntegrityError, StoreError, UnknownSignerError
-from kdtasks.core.files import JsonObject, disk_errors
+from kdtasks.core.files import disk_errors
 
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 _HOW = "`kdtasks keys new` makes a pair"

@@ -168,7 +168,7 @@ def copy_weights(source: Any, network: Any) -> set[str]:
     Raises:
         ModelError: two layers of a name have weights of other shapes.
     """
-    clone_layer: set[str] = set()
+    copied: set[str] = set()
     given: Mapping[str, Any] = {layer.name: layer for layer in _flat(source)}
     for layer in network.layers:
         other = given.get(layer.name) or given.get(layer.name.removesuffix("_logits"))
@@ -181,8 +181,8 @@ def copy_weights(source: Any, network: Any) -> set[str]:
                 f"{shapes[0]}; give weights of this very network, or random ones (`weights: null`)"
             )
         layer.set_weights(other.get_weights())
-        clone_layer.add(layer.name)
-    return clone_layer
+        copied.add(layer.name)
+    return copied
 
 
 def _flat(network: Any) -> Iterator[Any]:

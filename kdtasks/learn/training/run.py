@@ -151,17 +151,16 @@ def run_training(
 
 def _check_answers(model: BuiltModel, dataset: PreparedDataset) -> None:
     """Refuse a network that answers for whole images where there are masks, or the other way."""
-    (*output_size, _), expected = (
+    (*output_size, _), label_size = (
         model.network.outputs[-1].shape[1:],
         dataset.labels("train").shape[1:],
     )
-    if tuple(output_size) != tuple(expected):
-        given, wanted_text = (
-            "×".join(map(str, shape)) or "one" for shape in (output_size, expected)
-        )
+    if tuple(output_size) != tuple(label_size):
+        sizes = (output_size, label_size)
+        given, expected = ("×".join(map(str, size)) or "one" for size in sizes)
         raise ModelError(
             f"the network {model.network.name} gives {given} answers an image, the dataset has "
-            f"{wanted_text}: classes want one, masks one for each pixel; give a network that ends "
+            f"{expected}: classes want one, masks one for each pixel; give a network that ends "
             "so, or name the layer to put a head on in `features`"
         )
 

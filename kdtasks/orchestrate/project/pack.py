@@ -17,6 +17,8 @@ from kdtasks.orchestrate.project.shipped import shipped_texts
 def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
     """Write a bundle as a `.kdz`; the same bundle of the same commit gives the same bytes.
 
+    One without a bill of materials and without a record of libraries does so in one environment.
+
     A bundle in the folder of the project that made it gets its provenance, the scores of the test
     split and the model card; any bundle that lacks a bill of materials gets one.
 

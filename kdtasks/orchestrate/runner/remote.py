@@ -144,7 +144,9 @@ class Remote:
             try:
                 self._move(self._repo.cloud.pull, outputs)
             except DvcException:  # a folder's listing did not come
-                self._listing(self._odb.path)
+                for remote in {out.remote for out in outputs.outs}:
+                    contents = self._repo.cloud.get_remote_odb(remote)
+                    _listing(contents.fs, contents.path)
             if outputs.outs_cached():
                 return
             for out in outputs.outs:
@@ -185,20 +187,12 @@ class Remote:
 
     def _fetch_entries(self, folder: str) -> None:
         local = self._repo.cache.legacy
-        for there in self._listing(self._there(folder)):
+        for there in _listing(self._odb.fs, self._there(folder)):
             here = local.fs.join(folder, self._odb.fs.name(there))
             if not local.fs.exists(here):
                 local.makedirs(folder)
                 self._odb.fs.get_file(there, f"{here}.partial")
                 local.move(f"{here}.partial", here)
-
-    def _listing(self, folder: str) -> Iterable[str]:
-        """Names in a folder of the remote; raises if it does not answer, unlike `exists`."""
-        self._odb.fs.fs.invalidate_cache()  # others push as well
-        try:
-            return [stringify_path(path) for path in self._odb.fs.ls(folder, detail=False)]
-        except FileNotFoundError:
-            return []
 
     def _there(self, path: str) -> str:
         local = self._repo.cache.legacy
@@ -207,7 +201,17 @@ class Remote:
 
     def _move(self, move: Callable[..., Any], stage: "Stage") -> None:
         for odb, contents in stage.get_used_objs().items():
-            (odb or self._odb).fs.fs.invalidate_cache()
+            target = odb or self._odb
+            target.fs.fs.invalidate_cache()
             if failed := move(contents, odb=odb).failed:
-                self._listing(self._odb.path)  # raises the reason, where there still is one
-                raise OSError(f"{len(failed)} of the outputs did not get through")
+                _listing(target.fs, target.path)  # raises the reason, where there still is one
+                raise OSError(f"{target.path}: {len(failed)} of the outputs did not get through")
+
+
+def _listing(fs: Any, folder: str) -> Iterable[str]:
+    """Names in a folder of a remote; raises if it does not answer, unlike `exists`."""
+    fs.fs.invalidate_cache()  # others push as well
+    try:
+        return [stringify_path(path) for path in fs.ls(folder, detail=False)]
+    except FileNotFoundError:
+        return []

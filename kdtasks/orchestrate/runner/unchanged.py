@@ -87,19 +87,19 @@ class UnchangedEngine:
 
     def __init__(self, unchanged: UnchangedRun) -> None:
         """Args: `unchanged`, which is true."""
-        self._memory = unchanged
+        self._unchanged = unchanged
 
     def plan(self, targets: Sequence[str] = ()) -> StageGraph:
         """The stages, as they were; the targets are those that were remembered."""
-        return StageGraph.of(self._memory.nodes)
+        return StageGraph.of(self._unchanged.nodes)
 
     def survey(self) -> frozenset[str]:
         """All of them."""
-        return frozenset(self._memory.digests)
+        return frozenset(self._unchanged.digests)
 
     def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         """Nothing is to be done."""
-        return Outcome(StageState.CACHED, self._memory.digests[name])
+        return Outcome(StageState.CACHED, self._unchanged.digests[name])
 
 
 def _node(content: dict[str, Any]) -> StageNode:

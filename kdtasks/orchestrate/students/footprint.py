@@ -14,7 +14,7 @@ from kdtasks.compress.number_formats import number_formats
 from kdtasks.compress.tflite.arena import measure_arenas
 from kdtasks.compress.tflite.estimated_latency import benchmark_at
 from kdtasks.compress.tflite.metadata import sizes, with_longest_manifest
-from kdtasks.core.errors import BundleError, ExportError, ModelError, SweepError
+from kdtasks.core.errors import BundleError, ExportError, KdTasksError, ModelError, SweepError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Part, Record
 from kdtasks.core.records.calibration import Calibration, ValidationPoint
@@ -102,7 +102,7 @@ class Scales:
     def weigh(self, student: Student) -> Footprint:
         """Measure a student as far as it is within the limits, the cheapest measurement first."""
         params = student.params
-        kept = Footprints.read(self._path).by_student if self._path.is_file() else {}
+        kept = self._kept()
         depends_on: dict[str, Any] = {
             "data": {"image_size"},
             "student": {"model", "exits", "heads"},
@@ -120,6 +120,12 @@ class Scales:
         if not found.refused:  # which may be for want of a package
             Footprints(by_student=kept | {key: found}).write(self._path)
         return found
+
+    def _kept(self) -> dict[str, Footprint]:
+        try:
+            return dict(Footprints.read(self._path).by_student)
+        except KdTasksError:  # none yet, or of another version
+            return {}
 
     def _weigh(self, params: Params) -> Footprint:
         limits = self._limits

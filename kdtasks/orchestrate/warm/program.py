@@ -2,9 +2,8 @@
 
 `serve` imports modules once the first command is there, and then forks for every command that it
 is asked for. Nothing but imports has happened before, so the fork is as a fresh process that has
-just imported them. This file itself
-imports nothing of the package: whose code a command runs is for the caller to say. The server ends
-once its standard input does and no command is left.
+just imported them. This file itself imports nothing of the package: whose code a command runs is
+for the caller to say. The server ends once its standard input does and no command is left.
 
 `ask` is started in place of `python -m MODULE ARGUMENT…`: it has the process group, the streams and
 the exit status of the stage, and hands signals on. Without a server it becomes that command. It

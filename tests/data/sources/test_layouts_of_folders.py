@@ -332,6 +332,6 @@ def test_a_linked_class_folder_is_read_and_a_broken_one_told(
     assert load(root).class_names == ("cats", "dogs")
     (root / "wolves").symlink_to("/nowhere/wolves")
     with pytest.raises(
-        DatasetError, match="wolves: a link to /nowhere/wolves, which does not there"
+        DatasetError, match="wolves: a link to /nowhere/wolves, which does not exist"
     ):
         load(root)

@@ -56,7 +56,9 @@ def test_keys_are_never_written_over(pair: tuple[Path, Path]):
 
 
 def test_the_folder_of_new_keys_has_to_be_there(tmp_path: Path):
-    with pytest.raises(StoreError, match=r"writing the keys in .* failed: .*key.pem is not there"):
+    with pytest.raises(
+        StoreError, match=r"writing the keys in .* failed: .*key.pem does not exist"
+    ):
         write_new_keys(tmp_path / "none" / "key.pem")
 
 

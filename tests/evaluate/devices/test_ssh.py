@@ -42,7 +42,9 @@ def test_what_is_no_address(address):
 
 def test_a_device_that_is_not_there_is_tried_twice(fake):
     calls = fake("echo Warning >&2; echo 'ssh: connect to host pi: refused' >&2; exit 255")
-    with pytest.raises(DeviceError, match=r"twice \(ssh: connect to host pi: refused\); see that"):
+    with pytest.raises(
+        DeviceError, match=r"twice \(ssh: connect to host pi: refused\); check that"
+    ):
         run_python("ssh://pi", "pass", data=bytes(1_000_000))  # more than a pipe holds
     assert len(calls.read_text()) == 2
 

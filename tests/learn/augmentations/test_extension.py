@@ -85,7 +85,11 @@ SCRIPT = """
     params = AugmentationParams.model_validate({"transforms": ["darkening", "exchange"]})
     asked = []
     examples = OnlineExamples(
-        images, labels, params, seed=1, answer=lambda seen: (asked.append(seen), seen[:, 0, 0])[1:]
+        images,
+        labels,
+        params,
+        seed=1,
+        predict_teacher=lambda seen: (asked.append(seen), seen[:, 0, 0])[1:],
     )
 
     def epoch(number, steps_per_block):

@@ -125,20 +125,20 @@ def test_the_teacher_is_asked_in_it_and_validation_is_not(
     def is_on() -> bool:
         return bool(tf.config.optimizer.get_experimental_options().get(option, False))
 
-    def made_ahead(blocks: Any) -> Any:
+    def prefetched(blocks: Any) -> Any:
         def watched() -> Any:
             for block in blocks:
                 seen.append(("blocks", is_on()))
                 yield block
 
-        return make_ahead(watched())
+        return prefetch(watched())
 
     def validate(*arguments: Any, **named: Any) -> Any:
         seen.append(("validation", is_on()))
         return judge(*arguments, **named)
 
-    make_ahead, judge = loop._prefetch, loop._validate
-    monkeypatch.setattr(loop, "_made_ahead", made_ahead)
+    prefetch, judge = loop._prefetch, loop._validate
+    monkeypatch.setattr(loop, "_prefetch", prefetched)
     monkeypatch.setattr(loop, "_validate", validate)
     run(schedule=dataclasses.replace(schedule, epochs=2, precision="bfloat16"))
     assert set(seen) == {("blocks", True), ("validation", False)}

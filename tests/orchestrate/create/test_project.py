@@ -100,7 +100,7 @@ def test_a_failure_half_way_leaves_nothing(
 
     photos = make_photos()
     before = sorted(tmp_path.rglob("*"))
-    monkeypatch.setattr("kdtasks.orchestrate.create.project._under_git", fail)
+    monkeypatch.setattr("kdtasks.orchestrate.create.project._commit", fail)
     with pytest.raises(ProjectError, match="git is not installed"):
         list(begin(tmp_path / "new", ProjectInputs(photos)))
     assert sorted(tmp_path.rglob("*")) == before

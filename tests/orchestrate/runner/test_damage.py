@@ -103,7 +103,7 @@ def test_the_command_tells_what_it_found(ran: Path, monkeypatch: pytest.MonkeyPa
     result = CliRunner().invoke(app, ["verify", "--cache"])
     assert result.exit_code == 1
     assert "out/first/text of first: lost: `kdtasks run` makes it anew" in result.stdout
-    assert result.stdout.endswith("1 damaged, 0 mended\n")
+    assert result.stdout.endswith("1 damaged, 0 repaired\n")
 
 
 def test_a_damaged_list_of_files_is_found(ran: Path):
