@@ -83,7 +83,8 @@ class Messenger:
 
     def _receive(self, event: tuple[float, Mapping[str, Any]]) -> None:
         """Take a message of a worker; called by Dask."""
-        message = Message(**event[1])
+        fields = {name: event[1][name] for name in Message._fields}  # Dask adds the worker
+        message = Message(**fields)
         self._messages[message.name].put(message)
 
     def _pass_on(self, name: str, on_message: Callable[[Message], None], seconds: float) -> None:

@@ -65,6 +65,8 @@ def test_points_go_on_when_a_worker_dies_and_another_loses_the_remote(
     assert head.returncode == 0, output
     assert "2 points of 1 seed each: 0 done already, 2 to run, 2 at once on 3 workers" in output
     assert "2 completed" in output
+    assert "shared by all points | prepare: completed" in output
+    assert "Traceback" not in output
 
     # the stage that the kill has cut short ran once more, all else once on whichever worker
     ran = Counter(line.partition(" attempt")[0] for worker in workers for line in worker.trace)
