@@ -198,12 +198,14 @@ def _create(objects: Objects, version: Version, signing_key: SigningKey | None) 
 def is_same_bundle(version: Version, files: Sequence[StoredFile]) -> bool:
     """Whether a version has just these files.
 
-    Model cards do not count, which tell of commits; nor does a bill of materials that one alone
-    has, as publishing adds it.
+    Model cards, which tell of commits, and bills of materials, which publishing may add, do not
+    count.
     """
-    one, other = ({file.path: file for file in each} for each in (version.files, files))
-    differing = {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
-    return differing <= {CARD} | ({SBOM} - (one.keys() & other.keys()))
+    return _bundle_files(version.files) == _bundle_files(files)
+
+
+def _bundle_files(files: Sequence[StoredFile]) -> list[StoredFile]:
+    return [file for file in files if file.path not in (CARD, SBOM)]
 
 
 @contextlib.contextmanager
