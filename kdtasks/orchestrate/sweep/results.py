@@ -1,5 +1,6 @@
 """The metrics of one point: read where it ran, kept beside the clones."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Generic, Self, TypeVar
@@ -20,9 +21,9 @@ class Result(Part):
     """What is read and kept of a point."""
 
     @classmethod
+    @abstractmethod
     def read(cls, folder: Path, params: Params) -> Self:
         """Read it in the folder in which the point ran."""
-        raise NotImplementedError
 
 
 R = TypeVar("R", bound=Result)
