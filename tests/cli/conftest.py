@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kdtasks.cli.main import main
 from tests.tools.complete_params import write_params
 from tests.tools.dvc_command import dvc, init_dvc
 
@@ -40,6 +41,24 @@ text += os.environ.get('DRIFT', '') if target == 'a' else ''
 pathlib.Path(target).parent.mkdir(exist_ok=True)
 pathlib.Path(target).write_text(text)
 """
+
+
+@pytest.fixture
+def kdtasks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line with some words: exit status, standard output, standard error."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["kdtasks", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        status = ended.value.code
+        assert isinstance(status, int | None)
+        return status or 0, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -10,29 +10,10 @@ from pathlib import Path
 import pytest
 
 from kdtasks import __version__
-from kdtasks.cli.main import main
 from kdtasks.orchestrate.project.doctor import Finding
 from kdtasks.orchestrate.runner.execute import RunOptions
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def kdtasks(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """Run the command line with some words: exit status, standard output, standard error."""
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["kdtasks", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        status = ended.value.code
-        assert isinstance(status, int | None)
-        return status or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

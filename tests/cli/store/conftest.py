@@ -1,4 +1,4 @@
-"""A store in a folder, the command line called in this process, and a small bundle."""
+"""A store in a folder, and a small bundle."""
 
 import hashlib
 import os
@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from kdtasks.cli.main import main
 from kdtasks.core.files import write_json
 from kdtasks.edge.bundle_files import SBOM
 from kdtasks.edge.manifest import Manifest
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -24,22 +21,6 @@ def isolated_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KDTASKS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def kdtasks(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line with some words: exit status, standard output, standard error."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["kdtasks", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        status = ended.value.code
-        assert isinstance(status, int | None)
-        return status or 0, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
