@@ -123,7 +123,7 @@ class Shipment:
     def _judge(self) -> GateDecision:
         bundle, sentence = find_candidate(self._project)
         if bundle is None:
-            return GateDecision("keep", (LimitCheck(False, sentence),))
+            return GateDecision("keep", (LimitCheck(False, sentence),), model=self._name)
         # hashed before it is judged: what is judged is what is published
         manifest, files = read_manifest(bundle), read_folder(bundle)
         name, params, cache = self._name, self._params, Cache(default_cache())
@@ -139,4 +139,6 @@ class Shipment:
             self.objects, name, PRODUCTION, cache=cache, trusted=self._trusted
         )
         settings = GateSettings.of(params, timed=benchmark_at)
-        return assess_candidate(bundle, self._production, project=self._project, settings=settings)
+        return assess_candidate(
+            bundle, self._production, project=self._project, settings=settings, name=name
+        )

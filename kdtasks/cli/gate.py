@@ -139,11 +139,18 @@ def run_gate(
                 "out"
             )
         decision = assess_candidate(
-            folder, production, project=project, settings=settings, alias=alias
+            folder,
+            production,
+            project=project,
+            settings=settings,
+            name=options.name,
+            alias=alias,
         )
     content = {
         "action": decision.action,
+        "model": decision.model,
         "alias": decision.alias,
+        "version": decision.version,
         "checks": [check._asdict() for check in decision.checks],
         "notes": decision.notes,
     }

@@ -1,5 +1,6 @@
 """`kdtasks gate`: what it prints and its exit status."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,19 +55,36 @@ def test_the_chosen_variant_is_judged(finished: Path, pixel_models, capsys):
     options = ProductionOptions(store=str(store))
     assert run_gate(finished, None, options) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "may be promoted to production",
+        "pixels@production: the new model may be promoted",
         "  holds: there is no model in production yet, so only absolute limits count",
     ]
 
     put_in_production(store, write_pixel_bundle(finished / "old", pixel_models[1]))
     assert run_gate(finished, None, options) == 0
-    assert "  holds: accuracy differs by +6.7" in capsys.readouterr().out
+    assert capsys.readouterr().out.startswith(
+        "pixels@production, version 1: the new model may be promoted\n"
+        "  holds: accuracy differs by +6.7"
+    )
 
     put_in_production(store, finished / "bundles" / "float32")
     assert run_gate(finished, None, options) == 3
-    assert capsys.readouterr().out.startswith("nothing to do\n")
+    assert capsys.readouterr().out.startswith("pixels@production, version 2: nothing to do\n")
     assert run_gate(finished, finished / "old", options) == 3
-    assert capsys.readouterr().out.startswith("production unchanged\n  BROKEN: ")
+    unchanged = "pixels@production, version 2: unchanged\n  BROKEN: "
+    assert capsys.readouterr().out.startswith(unchanged)
+
+
+def test_json_names_what_was_looked_up(finished: Path, pixel_models, capsys):
+    store = str(finished / "store")
+    for version in (None, 1):
+        assert run_gate(finished, None, ProductionOptions(store), as_json=True) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["model"], told["alias"], told["version"]) == ("pixels", "production", version)
+        put_in_production(finished / "store", write_pixel_bundle(finished / "old", pixel_models[1]))
+    options = ProductionOptions(store, name="others", alias="staging")
+    assert run_gate(finished, None, options, is_first=True, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model"], told["alias"], told["version"]) == ("others", "staging", None)
 
 
 def test_another_alias_is_named_in_every_line(finished: Path, pixel_models, capsys):
@@ -77,7 +95,7 @@ def test_another_alias_is_named_in_every_line(finished: Path, pixel_models, caps
     options = ProductionOptions(str(store), name="pixels", alias="staging")
     assert run_gate(finished, None, options) == 0
     better = capsys.readouterr().out
-    assert better.startswith("may be promoted to staging\n  holds: accuracy differs by ")
+    assert better.startswith("pixels@staging, version 1: the new model may be promoted\n  holds: ")
     assert "\u00a0" not in better
     assert run_gate(finished, old, options) == 3
     assert "version 1, which is in staging, byte for byte" in capsys.readouterr().out

@@ -71,7 +71,9 @@ def test_nights(shop: Shop, prefect_server: str, task_states: Callable[..., Any]
     assert "; published pixels version 2 (3 files" in accepted.message
     assert accepted.message.endswith("pixels@production is moved from version 1 to 2")
     shown = artifacts_of(run)["project-gate"].data
-    assert shown.startswith("## May be promoted to production\n\n|  | new: variant")
+    assert shown.startswith(
+        "## pixels@production, version 1: the new model may be promoted\n\n|  | new: variant"
+    )
     assert (shop.production(), shop.versions()) == (2, [1, 2])
     assert list(remote.glob("files/md5/*/*"))
     assert list(remote.glob("runs/*/*/*"))
@@ -81,8 +83,8 @@ def test_nights(shop: Shop, prefect_server: str, task_states: Callable[..., Any]
         "1 stages: 1 cached; the new model is version 2, which is in production, byte for byte"
     )
     assert artifacts_of(unchanged.state_details.flow_run_id)["project-gate"].data == (
-        "## Nothing to do\n\n- holds: the new model is version 2, which is in production, byte for "
-        "byte"
+        "## pixels@production, version 2: nothing to do\n\n- holds: the new model is version 2, "
+        "which is in production, byte for byte"
     )
     before = shop.record()
     shop.bring(((280, True, True), (20, True, False)), model=1)

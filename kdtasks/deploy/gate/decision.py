@@ -120,7 +120,8 @@ class GateDecision(NamedTuple):
         candidate, production: what was measured; null where nothing was.
         comparison: of the two; null without production.
         notes: what else whoever reads the decision should know.
-        alias: whose place it is about, `production` as a rule.
+        model, alias: whose place it is about.
+        version: what that alias stands for; null where there is none, or nobody looked.
         statistic: the latency that limits were held against.
     """
 
@@ -130,7 +131,9 @@ class GateDecision(NamedTuple):
     production: Contender | None = None
     comparison: PairedComparison | None = None
     notes: tuple[str, ...] = ()
+    model: str = ""
     alias: str = PRODUCTION
+    version: int | None = None
     statistic: Statistic = "mean"
 
     @property

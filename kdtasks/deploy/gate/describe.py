@@ -13,16 +13,16 @@ from kdtasks.core.text import (
 from kdtasks.deploy.gate.decision import Contender, GateDecision, accuracy_interval, images_of
 
 HEADLINES = {
-    "promote": "May be promoted to {alias}",
-    "keep": "{Alias} unchanged",
-    "nothing": "Nothing to do",
+    "promote": "the new model may be promoted",
+    "keep": "unchanged",
+    "nothing": "nothing to do",
 }
 
 
 def decision_lines(decision: GateDecision) -> list[str]:
     """A line for the decision, then one for every limit and note, with plain spaces alone."""
     notes = [f"note: {note}" for note in decision.notes]
-    lines = [_headline(decision).lower(), *(f"  {line}" for line in (*_limits(decision), *notes))]
+    lines = [_headline(decision), *(f"  {line}" for line in (*_limits(decision), *notes))]
     return [plain(line) for line in lines]
 
 
@@ -58,8 +58,8 @@ def _limits(decision: GateDecision, broken: str = "BROKEN") -> list[str]:
 
 
 def _headline(decision: GateDecision) -> str:
-    alias = decision.alias
-    return HEADLINES[decision.action].format(alias=alias, Alias=alias.capitalize())
+    version = f", version {decision.version}" if decision.version else ""
+    return f"{decision.model}@{decision.alias}{version}: {HEADLINES[decision.action]}"
 
 
 def _table(candidate: Contender, decision: GateDecision, confidence: float) -> str:

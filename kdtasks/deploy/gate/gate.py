@@ -92,6 +92,7 @@ def assess_candidate(
     *,
     project: Path,
     settings: GateSettings,
+    name: str | None = None,
     alias: str = PRODUCTION,
 ) -> GateDecision:
     """Decide whether a bundle takes production's place.
@@ -103,7 +104,7 @@ def assess_candidate(
         bundle: folder of the candidate.
         production: what it has to hold its own against; null where there is none yet.
         project: holds `data/prepared`.
-        alias: the one that production was, or would have been, found by.
+        name, alias: what production was, or would have been, found by; null for the bundle's name.
 
     Raises:
         BundleError: a bundle cannot be run.
@@ -113,8 +114,23 @@ def assess_candidate(
     manifest = read_manifest(bundle)
     data = open_prepared(ProjectPaths(project).prepared)
     _check_fits(bundle, manifest, data)
+    return _assess(bundle, production, manifest, data, settings, alias)._replace(
+        model=name or manifest.name,
+        alias=alias,
+        version=production.version.number if production else None,
+    )
+
+
+def _assess(
+    bundle: Path,
+    production: Production | None,
+    manifest: Manifest,
+    data: PreparedDataset,
+    settings: GateSettings,
+    alias: str,
+) -> GateDecision:
     if problem := _parity_problem(manifest, settings.parity):
-        return GateDecision("keep", (LimitCheck(False, problem),), alias=alias)
+        return GateDecision("keep", (LimitCheck(False, problem),))
     where = (f"latency is that on {settings.device}",) if settings.device else ()
     if production is None:
         contenders = _measure({f"variant {manifest.variant}": bundle}, data, settings)
@@ -123,7 +139,7 @@ def assess_candidate(
     title, files = f"version {production.version.number}", stored_files(read_folder(bundle))
     if is_same_bundle(production.version, files):
         reason = f"the new model is {title}, which is in {alias}, byte for byte"
-        return GateDecision("nothing", (LimitCheck(True, reason),), alias=alias)
+        return GateDecision("nothing", (LimitCheck(True, reason),))
     current = read_manifest(production.folder)
     refusals = incomparable(manifest, current, alias)
     for version in production.skipped_versions:
@@ -131,8 +147,7 @@ def assess_candidate(
             known = f"the new model is version {version.number}, which was there already when"
             refusals = (f"{known} {title} was put in {alias}; {BY_HAND}",)
     if refusals:
-        checks = tuple(LimitCheck(False, reason) for reason in refusals)
-        return GateDecision("keep", checks, alias=alias)
+        return GateDecision("keep", tuple(LimitCheck(False, reason) for reason in refusals))
     contenders = _measure(
         {f"variant {manifest.variant}": bundle, title: production.folder}, data, settings
     )

@@ -99,7 +99,7 @@ def test_a_better_model_is_promoted_and_a_worse_one_is_not(workshop: Workshop):
     assert worse.action == "keep"
     # the images are not those that production was made with
     assert worse.notes[0].startswith("production was made from other data")
-    assert decision_lines(worse)[0] == "production unchanged"
+    assert decision_lines(worse)[0] == "pixels@production, version 1: unchanged"
     assert "differs by −" in decision_message(worse)
     assert "\u00a0" not in decision_message(worse) + "".join(decision_lines(worse))
 
@@ -259,7 +259,7 @@ def test_the_decision_as_markdown(workshop: Workshop):
         settings=settings_of(workshop.params),
     )
     text = decision_markdown(decision, confidence=0.95).replace("\u00a0", " ")
-    assert text.startswith("## May be promoted to production\n\n")
+    assert text.startswith("## pixels@production, version 1: the new model may be promoted\n\n")
     assert "|  | new: variant float32 | production: version 1 |\n| --- | --- | --- |\n" in text
     assert "| test accuracy | 100.0 % (99.1 – 100.0 %) | 93.3 % (90.6 – 95.3 %) |\n" in text
     assert "| file | 1.7 kB | 1.7 kB |\n| mean latency, judged | " in text

@@ -75,7 +75,7 @@ def test_worse_masks_are_not(masks: Masks):
     masks.data(40)
     decision = masks.judge(1, 0)
     assert decision.action == "keep"
-    assert decision_lines(decision)[0] == "production unchanged"
+    assert decision_lines(decision)[0] == "pixels@production, version 1: unchanged"
     assert decision.reasons[0].startswith("mean IoU differs by −")
 
 
