@@ -62,7 +62,7 @@ def _mixed(processors: Set[str]) -> str:
 class ClusterStages(SplitPhaseEngine):
     """Sends stages to workers, and records what they wrote as if they had run here.
 
-    Stages that measure time run here, and so do those of which the run-cache keeps nothing.
+    Stages that measure time run here, and so do those whose outputs do not go to the remote.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class ClusterStages(SplitPhaseEngine):
     def _perform(
         self, name: str, command: Command, on_line: OnLine, is_cancelled: IsCancelled
     ) -> Outcome:
-        if self._graph.nodes[name].exclusive or not command.is_kept:
+        if self._graph.nodes[name].exclusive or not command.is_shared:
             with self._one_here:
                 return super()._perform(name, command, on_line, is_cancelled)
         events = events_path(self._project / EVENTS, name)

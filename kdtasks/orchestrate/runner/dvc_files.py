@@ -36,7 +36,7 @@ class Command(NamedTuple):
     folder: Path
     variables: dict[str, str]  # what DVC adds to the environment
     uses_tensorflow: bool  # it has threads, which are TensorFlow's, and times nothing
-    is_kept: bool  # in the run-cache, when it has run
+    is_shared: bool  # once it has run, by the remote and its run-cache
 
 
 def command_of(stage: "Stage") -> Command:
@@ -48,7 +48,7 @@ def command_of(stage: "Stage") -> Command:
         Path(options["cwd"]),
         {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
         "threads" in meta and meta.get("tensorflow", True) and not meta.get("exclusive"),
-        is_cacheable(stage) and _can_hash(stage),
+        is_cacheable(stage) and _can_hash(stage) and all(out.can_push for out in stage.outs),
     )
 
 

@@ -160,7 +160,7 @@ class Remote:
         retry_while_unreachable(attempt, is_cancelled)
 
     def push(self, stage: "Stage", is_cancelled: IsCancelled) -> None:
-        """Take a stage's outputs there, and after them its entry in the run-cache."""
+        """Take a stage's outputs there, but none with `push: false`, then its run-cache entry."""
         cache = self._repo.stage_cache
         entry, path, outputs = None, "", stage
         if _can_hash(stage):
@@ -171,18 +171,19 @@ class Remote:
             outputs = self._outputs(entry, stage)
 
         def attempt() -> None:
-            self._move(self._repo.cloud.push, outputs)
+            self._move(self._repo.cloud.push, outputs, push=True)
             if entry:
                 self._odb.fs.put_file(path, self._there(path))
 
         retry_while_unreachable(attempt, is_cancelled)
 
     def _outputs(self, entry: dict[str, Any], stage: "Stage") -> "Stage":
-        """What an entry of the run-cache names, each output with its own remote of dvc.yaml."""
+        """What an entry of the run-cache names, with `remote` and `push` of each in dvc.yaml."""
         found = self._repo.stage_cache._create_stage(entry, wdir=stage.wdir)
-        remotes = {out.fs_path: out.remote for out in stage.outs}
+        described = {out.fs_path: out for out in stage.outs}
         for out in found.outs:
-            out.remote = remotes[out.fs_path]
+            out.remote = described[out.fs_path].remote
+            out.can_push = described[out.fs_path].can_push
         return found
 
     def _fetch_entries(self, folder: str) -> None:
@@ -199,8 +200,8 @@ class Remote:
         parts = local.fs.as_posix(local.fs.relpath(path, local.path)).split("/")
         return str(self._odb.fs.join(self._odb.path, *parts))
 
-    def _move(self, move: Callable[..., Any], stage: "Stage") -> None:
-        for odb, contents in stage.get_used_objs().items():
+    def _move(self, move: Callable[..., Any], stage: "Stage", *, push: bool = False) -> None:
+        for odb, contents in stage.get_used_objs(push=push).items():
             target = odb or self._odb
             target.fs.fs.invalidate_cache()
             if failed := move(contents, odb=odb).failed:

@@ -124,11 +124,14 @@ def test_stages_that_end_otherwise(project: Path, silent: Any):
     assert outcomes["first"].message.endswith("a worker ran it, and the DVC remote has nothing")
 
 
-def test_what_measures_time_or_cannot_be_handed_in_runs_here(project: Path, silent: Any):
+@pytest.mark.parametrize("described", ["cache: false", "push: false"])
+def test_what_measures_time_or_cannot_be_handed_in_runs_here(
+    project: Path, silent: Any, described: str
+):
     pipeline = project / "dvc.yaml"
     text = pipeline.read_text(encoding="utf-8")
     text = text.replace("  first:\n", "  first:\n    meta: {exclusive: true}\n", 1)
-    text = text.replace("outs: [out/left]", "outs: [{out/left: {cache: false}}]")
+    text = text.replace("outs: [out/left]", f"outs: [{{out/left: {{{described}}}}}]")
     pipeline.write_text(text, encoding="utf-8")
     outcomes, requests = run(project, silent, lambda request, on_message: pytest.fail("sent"))
     assert not requests

@@ -84,6 +84,12 @@ def test_outputs_of_earlier_inputs_are_not_those_of_new_ones(shared: Path, run: 
     assert (shared / "out" / "first" / "text").read_text(encoding="utf-8") == "out/firstother"
 
 
+def stored(remote: Path) -> set[str]:
+    """The texts of the files in a remote."""
+    paths = (remote / "files").rglob("*[!.dir]")
+    return {path.read_text() for path in paths if path.is_file()}
+
+
 def test_an_output_goes_to_the_remote_that_it_names(shared: Path, run: Run, tmp_path: Path):
     with (shared / ".dvc" / "config").open("a", encoding="utf-8") as file:
         file.write(f"['remote \"private\"']\n    url = {tmp_path}/private\n")
@@ -92,20 +98,24 @@ def test_an_output_goes_to_the_remote_that_it_names(shared: Path, run: Run, tmp_
     YAML().dump(described, shared / "dvc.yaml")
     assert run(stages=BEGINNING, push=True) == [COMPLETED] * 2
 
-    def stored(name: str) -> set[str]:
-        return {
-            path.read_text()
-            for path in (tmp_path / name / "files").rglob("*[!.dir]")
-            if path.is_file()
-        }
-
     text = (shared / "out" / "first" / "text").read_text()
-    assert text in stored("private") - stored("r")
+    assert text in stored(tmp_path / "private") - stored(tmp_path / "r")
     lose(shared)
     assert run(stages=BEGINNING, pull=True) == [PULLED] * 2
     shutil.rmtree(tmp_path / "private")
     lose(shared)
     assert run(stages=BEGINNING, pull=True)[0] == COMPLETED
+
+
+def test_an_output_without_push_stays_here(shared: Path, run: Run, tmp_path: Path):
+    described = YAML().load(shared / "dvc.yaml")
+    described["stages"]["first"]["outs"] = [{"out/first": {"push": False}}]
+    YAML().dump(described, shared / "dvc.yaml")
+    assert run(stages=BEGINNING, push=True) == [COMPLETED] * 2
+    first, left = ((shared / "out" / name / "text").read_text() for name in ("first", "left"))
+    assert stored(tmp_path / "r") & {first, left} == {left}
+    lose(shared)
+    assert run(stages=BEGINNING, pull=True) == [COMPLETED, PULLED]
 
 
 def test_what_is_gone_from_the_remote_runs_again(shared: Path, run: Run, tmp_path: Path):
