@@ -123,6 +123,7 @@ def main() -> None:
             "--version": (["--version"], {}),
             "completion of a recipe": ([], complete),
             "predict, one image": (["predict", str(MODEL), str(image)], {}),
+            "models of an empty store": (["models", "--store", scratch], {}),
             "run, nothing to do": (["run", "--no-prefect"], {}),
         }
         print(f"{'':24}{'seconds':>10}{'earlier':>10}{'ratio':>8}{'wall':>10}{'earlier':>10}")

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kdtasks.core.errors import StoreConflictError, StoreError, StoreMissingError, TelemetryError
 from kdtasks.deploy.store.address import (
@@ -21,7 +21,9 @@ from kdtasks.deploy.store.objects import Entry, Objects
 from kdtasks.deploy.store.publish import GRACE
 from kdtasks.deploy.store.records import FoundAlias, FoundVersion, fetch_version, read_alias
 from kdtasks.deploy.store.threads import concurrently
-from kdtasks.edge.telemetry import Telemetry, parse_telemetry
+
+if TYPE_CHECKING:
+    from kdtasks.edge.telemetry import Telemetry
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -193,7 +195,9 @@ def _delete_blobs(objects: Objects, blobs: Iterable[Entry], before: datetime) ->
     return deleted
 
 
-def fetch_telemetry(objects: Objects, name: str, *, hours: float | None = None) -> list[Telemetry]:
+def fetch_telemetry(
+    objects: Objects, name: str, *, hours: float | None = None
+) -> "list[Telemetry]":
     """Read the telemetry of a model, of all devices, in the order of its keys.
 
     Args:
@@ -203,6 +207,8 @@ def fetch_telemetry(objects: Objects, name: str, *, hours: float | None = None) 
         TelemetryError: there is none, or a batch is damaged.
         StoreError: the store refuses.
     """
+    from kdtasks.edge.telemetry import parse_telemetry  # imports NumPy
+
     entries = list(objects.list(f"{TELEMETRY}{check_name(name)}/"))
     if hours is not None:
         since = objects.now() - timedelta(hours=hours)
@@ -214,7 +220,7 @@ def fetch_telemetry(objects: Objects, name: str, *, hours: float | None = None) 
             "or let `kdtasks agent` send some"
         )
 
-    def read(entry: Entry) -> list[Telemetry]:
+    def read(entry: Entry) -> "list[Telemetry]":
         try:
             return parse_telemetry(objects.read(entry.key).data.decode("utf-8"), entry.key)
         except UnicodeDecodeError as error:
