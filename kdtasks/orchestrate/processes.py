@@ -107,7 +107,7 @@ def _read_lines(stream: IO[str], lines: "queue.SimpleQueue[str | None]") -> None
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Let the first signal that asks to stop raise KeyboardInterrupt; those after it do nothing.
+    """Let the first signal that asks to stop say so and raise KeyboardInterrupt, no further one.
 
     The clean-up that the first one starts ends by itself, so nobody needs a second one, and
     terminals and process supervisors often send two. Signals that were ignored before (as `nohup`
@@ -120,6 +120,8 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     def stop(number: int, frame: FrameType | None) -> None:
         came.append(number)
         if len(came) == 1:
+            with contextlib.suppress(OSError, RuntimeError):  # no terminal; in the middle of a line
+                print("stopping …", file=sys.stderr)
             raise KeyboardInterrupt
 
     with _handled_by(stop):

@@ -38,7 +38,7 @@ def test_a_signal_stops_the_run_with_all_that_it_started(
         run.send_signal(number)
     output, errors = run.communicate(timeout=60)
     assert run.returncode == 130
-    assert errors == "interrupted; the same command resumes here\n"
+    assert errors == "stopping …\ninterrupted; the same command resumes here\n"
     assert output.endswith(": 4 cancelled\n")
     wait_until_gone(endless)
     # nothing is locked any more, and what was there comes back

@@ -17,15 +17,17 @@ def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
     signal.signal(request.param, before)
 
 
-def test_the_first_raises_and_those_after_it_do_nothing(number: signal.Signals):
+def test_the_first_raises_and_those_after_it_do_nothing(number: signal.Signals, capsys):
     before = signal.getsignal(number)
     with stop_signals() as is_stopping:
         assert not is_stopping()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
+        assert capsys.readouterr().err == "stopping …\n"
         for later in STOPS:
             signal.raise_signal(later)
         assert is_stopping()
+        assert capsys.readouterr().err == ""
     assert signal.getsignal(number) is before
 
 

@@ -6,10 +6,10 @@ just imported them. This file itself imports nothing of the package: whose code 
 for the caller to say. The server ends once its standard input does and no command is left.
 
 `ask` is started in place of `python -m MODULE ARGUMENT…`: it has the process group, the streams and
-the exit status of the stage, and hands signals on. Without a server it becomes that command. It
-sends the stage with its streams, gets a byte as soon as that runs and then the exit status, as
-`subprocess` counts it; each byte that it sends meanwhile is a signal. When it goes away, the stage
-is killed with all that it started.
+the exit status of the stage, and hands signals on; until the stage runs they end it. Without a
+server it becomes that command. It sends the stage with its streams, gets a byte as soon as that
+runs and then the exit status, as `subprocess` counts it; each byte that it sends meanwhile is a
+signal. When it goes away, the stage is killed with all that it started.
 """
 
 import contextlib
@@ -235,21 +235,19 @@ def ask(address: str, module: str, *arguments: str) -> None:
     except OSError:
         _run_cold(module, arguments)
 
-    stopped: list[int] = []
+    started = answer = b""
 
     def hand_on(number: int, frame: FrameType | None) -> None:
-        stopped.append(number)
+        if not started:  # the server may import for long; it kills a stage whose client is gone
+            raise SystemExit(1)
         with contextlib.suppress(OSError):
             connection.send(bytes([number]))
 
     for number in _STOPS:
         signal.signal(number, hand_on)
-    started = answer = b""
     with contextlib.suppress(ConnectionError):
         started = connection.recv(len(_STARTED))
     if not started:
-        if stopped:
-            raise SystemExit(1)
         _run_cold(module, arguments)
     with contextlib.suppress(ConnectionError):
         answer = connection.recv(_STATUS.size, socket.MSG_WAITALL)

@@ -161,6 +161,25 @@ def test_who_ends_the_client_ends_all_of_the_stage(
     assert client.wait() in (-number, 1)  # 1: an uncaught KeyboardInterrupt
 
 
+def test_a_stage_that_waits_for_the_servers_imports_ends_at_once(project: Path):
+    with closing(WarmStages(project)) as warm:
+        words = warm.words("python -m stages.show") or []
+        assert warm._server
+        os.kill(warm._server.pid, signal.SIGSTOP)  # it imports, and answers nobody
+        with subprocess.Popen(words, cwd=project) as client:
+            while not _catches(client.pid, signal.SIGTERM):
+                assert client.poll() is None
+                time.sleep(0.02)
+            client.terminate()
+            assert client.wait() == 1
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    caught = status.partition("SigCgt:")[2].split()[0]
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 def test_a_stage_takes_no_other_and_not_the_server_with_it(
     warm: WarmStages, project: Path, start: Callable[[list[str]], tuple[int, list[str]]]
 ):
