@@ -69,7 +69,7 @@ def run_streamed(
             process.wait()
             raise
         finally:
-            reader.join(1.0)  # it stays where something that was left behind holds the pipe open
+            reader.join(POLL_SECONDS)  # it stays where something left behind holds the pipe open
 
 
 def _lines_until_exit(
@@ -91,6 +91,8 @@ def _lines_until_exit(
         try:
             line = lines.get(timeout=POLL_SECONDS)
         except queue.Empty:
+            if exited_at and is_ended:  # whatever still holds its output open says nothing more
+                return
             continue
         if line is None:  # it may work on, its output closed
             is_open = False

@@ -96,6 +96,22 @@ def test_a_command_that_has_closed_its_output_can_be_cancelled(tmp_path: Path):
     assert status == -signal.SIGTERM
 
 
+def test_cancelling_waits_for_nobody_else_who_holds_the_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("kdtasks.orchestrate.processes.GRACE_SECONDS", float("inf"))
+    pid = tmp_path / "pid"
+    status = run_streamed(
+        ["sh", "-c", "setsid sh -c 'echo $$ > new; mv new pid; exec sleep 600' & sleep 600"],
+        folder=tmp_path,
+        environment=ENVIRONMENT,
+        on_line=lambda line: None,
+        is_cancelled=pid.exists,
+    )
+    os.kill(int(pid.read_text(encoding="utf-8")), signal.SIGKILL)
+    assert status == -signal.SIGTERM
+
+
 def test_what_a_command_leaves_behind_does_not_hold_it_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
