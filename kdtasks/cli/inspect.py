@@ -10,6 +10,7 @@ import typer
 
 from kdtasks.cli.output import print_json, print_table
 from kdtasks.cli.targets import print_target
+from kdtasks.compress.tflite.accelerators import fit_target
 from kdtasks.compress.tflite.arena import (
     Arena,
     delegated_operators,
@@ -17,7 +18,6 @@ from kdtasks.compress.tflite.arena import (
     measure_arenas,
 )
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
-from kdtasks.compress.tflite.targets import fit_target
 from kdtasks.core import JsonObject
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 

@@ -71,8 +71,7 @@ def publish(
     )
     from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
-    from kdtasks.orchestrate.project.origin import find_origin
-    from kdtasks.orchestrate.project.shipped import shipped_texts
+    from kdtasks.orchestrate.project.origin import find_origin, shipped_texts
 
     if expires is not None and not alias:
         raise StoreError("--expires is of an alias; give one with --alias")

@@ -4,7 +4,7 @@ import typer
 
 from kdtasks.cli.output import print_table
 from kdtasks.compress.tflite.accelerators import COVERAGE
-from kdtasks.core.target_fit import TargetFit, TargetSegment
+from kdtasks.core.accelerators import TargetFit, TargetSegment
 
 _FIGURES = ("cycles", "ms", "SRAM", "flash", "DRAM", "accelerated", "left")
 

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.compress.tflite.vela import estimate
-from kdtasks.core.accelerators import ETHOS_U
+from kdtasks.core.accelerators import ETHOS_U, TargetSegment
 from kdtasks.core.errors import BundleError
-from kdtasks.core.target_fit import TargetSegment
 from kdtasks.edge.benchmark import BenchmarkRun, BundleTimes, Timing, time_bundles
 from kdtasks.edge.bundle_files import MODEL, open_bundle_files
 from kdtasks.edge.latency import Images, mean_by_exit, summarise_latency

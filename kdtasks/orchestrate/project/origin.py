@@ -1,12 +1,15 @@
-"""What a project knows of a bundle of its own: where it comes from, and its test scores."""
+"""What a project knows of a bundle of its own, and what any bundle is shipped with."""
 
 import hashlib
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.edge.bundle_files import CARD, SBOM
+from kdtasks.edge.manifest import Manifest
 from kdtasks.orchestrate.project.git import try_git
 from kdtasks.orchestrate.project.lockfile import read_lock
 from kdtasks.orchestrate.project.project import find_project
@@ -82,6 +85,22 @@ def _card(path: Path, scores: Path, provenance: dict[str, Any]) -> str | None:
     commit = f"`{revision}`{', with changes' if changed else ''}" if revision else "in none"
     lock = provenance["dvc_lock_sha256"]
     return f"{text.rstrip()}\n- commit: {commit}\n- `dvc.lock`, SHA-256: `{lock}`\n"
+
+
+def shipped_texts(
+    names: Container[str], manifest: Manifest, origin: Origin | None
+) -> dict[str, str]:
+    """Give the files to ship beside those of a bundle, by their names.
+
+    Args:
+        names: of the bundle's files: a bill of materials among them stays as it is.
+        manifest: of the bundle.
+        origin: what a project knows of it.
+    """
+    from kdtasks.compress.bundle.sbom import missing_sbom
+
+    texts = {} if SBOM in names else {SBOM: missing_sbom(manifest.libraries)}
+    return texts | ({CARD: origin.card} if origin and origin.card else {})
 
 
 def folder_hash(folder: Path) -> str:
