@@ -135,7 +135,7 @@ def _print_counts(found: Inspection, findings: Findings, *, per_pixel: bool) -> 
     what = "pixels" if per_pixel else "images"
     headings = [what, *counts]
     rows = [
-        [name, *(f"{each.by_class.get(name, 0):,}" for each in counts.values())]
+        [name, *(f"{split.by_class.get(name, 0):,}" for split in counts.values())]
         for name in found.record.class_names
     ]
     if masks := findings.masks:

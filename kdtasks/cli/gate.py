@@ -175,7 +175,7 @@ def run_drift(
     params = load_params(ProjectPaths(project).params)
     name, alias = options.name or params.export.name, options.alias or PRODUCTION
     if paths:
-        summaries = [one for path in telemetry_files(paths) for one in read_telemetry(path)]
+        summaries = [summary for path in telemetry_files(paths) for summary in read_telemetry(path)]
     else:
         summaries = fetch_telemetry(options.open(), name, hours=hours)
     production = options.fetch(name)

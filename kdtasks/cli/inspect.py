@@ -70,7 +70,9 @@ def inspect_bundle(
 
 def _as_object(graph: Graph, delegated: Sequence[bool]) -> JsonObject:
     taken = zip(graph.operators, delegated, strict=True)
-    used = {number for one in graph.operators for number in (*one.inputs, *one.outputs)}
+    used = {
+        number for operator in graph.operators for number in (*operator.inputs, *operator.outputs)
+    }
     return {
         "signature": graph.signature,
         "inputs": graph.inputs,

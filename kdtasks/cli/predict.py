@@ -117,12 +117,12 @@ def run_predict(
     found = list(find_images(names))
     targets = mask_targets([name for name, problem in found if not problem], out, overlay)
     results = list(_results(predictor, found, targets, overlay, max_pixels))
-    responses = [one for one in results if isinstance(one, PredictedImage)]
+    responses = [result for result in results if isinstance(result, PredictedImage)]
     if as_json:
-        print_json([one.to_json() for one in results])
+        print_json([result.to_json() for result in results])
     elif responses:
         _print(responses, predictor.segments.count)
-    failures = [one for one in results if isinstance(one, Failure)]
+    failures = [result for result in results if isinstance(result, Failure)]
     for failure in failures:
         typer.echo(f"error: {failure.image}: {failure.problem}", err=True)
     return 1 if failures else 0

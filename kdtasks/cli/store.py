@@ -149,7 +149,7 @@ def models(
             {
                 model.name: {
                     "versions": list(model.versions),
-                    "aliases": {word: one.alias.version for word, one in model.aliases.items()},
+                    "aliases": {word: alias.alias.version for word, alias in model.aliases.items()},
                 }
                 for model in found
             }

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def tensor_errors(calibrated: bytes, content: bytes, images: np.ndarray) -> list
         )
         for key, total in sums.items()
     ]
-    return sorted(errors, key=lambda it: math.inf if it.snr is None else it.snr)
+    return sorted(errors, key=lambda error: math.inf if error.snr is None else error.snr)
 
 
 def _producers(graphs: dict[str, Graph]) -> dict[tuple[str, str], tuple[str, str]]:
@@ -126,8 +127,12 @@ def layers_around(calibrated: bytes, error: TensorError) -> tuple[str, ...]:
             f"{graph.signature}/{tensor.name}": index for index, tensor in enumerate(graph.tensors)
         }
         if error.tensor in numbers:
-            takers = [one for one in graph.operators if numbers[error.tensor] in one.inputs]
-            return tuple(dict.fromkeys([error.layer, *(layer_name(graph, one) for one in takers)]))
+            takers = [
+                operator for operator in graph.operators if numbers[error.tensor] in operator.inputs
+            ]
+            return tuple(
+                dict.fromkeys([error.layer, *(layer_name(graph, operator) for operator in takers)])
+            )
     raise ValueError(f"no tensor {error.tensor!r} in the file")
 
 
@@ -180,7 +185,7 @@ class LayerTrials:
     def chosen(self, settings: "Int8") -> tuple[str, ...]:
         """The layers that settings keep in float: those named, and those around the worst."""
         worst = self.best()[: settings.auto] if settings.auto else []
-        return tuple(dict.fromkeys([*settings.keep_float, *(one for it in worst for one in it)]))
+        return tuple(dict.fromkeys(chain(settings.keep_float, *worst)))
 
     def measured(
         self, kept: Sequence[str], validation: tuple[Any, Any], *, ignore_label: int | None = None

@@ -211,7 +211,7 @@ class _Examiner:
         return list(best.values())
 
     def _listed(self, outliers: Sequence[Outlier], rows: Sequence[int]) -> Listed:
-        shown = tuple(self._shown(rows[one.row], one.note) for one in outliers[:_MOST_ODD])
+        shown = tuple(self._shown(rows[odd.row], odd.note) for odd in outliers[:_MOST_ODD])
         return Listed(total=len(outliers), shown=shown)
 
     def _shown(self, row: int, note: str = "") -> Shown:

@@ -39,7 +39,7 @@ def masks_inside(folder: Path) -> dict[str, str] | None:
     """
     if all((folder / name).is_dir() for name in _IMAGES_AND_MASKS):
         return _IMAGES_AND_MASKS
-    train = [each for each in inner_folders(folder) if split_named(each.name) == "train"]
+    train = [inner for inner in inner_folders(folder) if split_named(inner.name) == "train"]
     if len(train) != 1 or not all(split_named(each.name) for each in inner_folders(folder)):
         return None
     inner = inner_folders(train[0])
@@ -49,7 +49,7 @@ def masks_inside(folder: Path) -> dict[str, str] | None:
     photos = next(each for each in inner if each not in drawn)
     try:
         found = list(find_pairs(folder, photos, drawn[0], None))
-        pairs = [each for each in found if isinstance(each, Pair)]
+        pairs = [pair for pair in found if isinstance(pair, Pair)]
         propose_classes([pair.mask for pair in pairs])
     except DatasetError:
         return None
@@ -62,7 +62,7 @@ def lie_beside(folder: Path) -> bool:
         found = list(find_pairs(folder, folder, folder, None))
     except DatasetError:
         return False
-    return 2 * sum(isinstance(each, Pair) for each in found) >= len(found) > 0
+    return 2 * sum(isinstance(pair, Pair) for pair in found) >= len(found) > 0
 
 
 def masked(images: Path, masks: Path | None) -> Proposal:
@@ -91,7 +91,7 @@ def masked(images: Path, masks: Path | None) -> Proposal:
         source |= {} if suffix is None else {"mask_suffix": suffix}
     probe = Proposal(source_of(**source, classes={}), images, links)
     reader, folder = probe.with_links_resolved()
-    found = [each.label for each in reader.items(folder) if isinstance(each, Item)]
+    found = [item.label for item in reader.items(folder) if isinstance(item, Item)]
     if not found:
         raise DatasetError(
             f"{masks or images} holds no mask of an image in {images}; put images into one folder "
@@ -133,7 +133,7 @@ def _pairs(folder: Path, images: Path, masks: Path) -> int:
         found = list(find_pairs(folder, images, masks, propose_suffix(images, masks)))
     except DatasetError:
         return 0
-    return sum(isinstance(each, Pair) for each in found)
+    return sum(isinstance(pair, Pair) for pair in found)
 
 
 def propose_classes(masks: Sequence[Path]) -> dict[str, str | int]:

@@ -104,7 +104,7 @@ def image_outliers(
             for row in np.flatnonzero(uniform).tolist()
         ],
     }
-    return {kind: sorted(outliers, key=lambda one: (-one.amount, one.row))
+    return {kind: sorted(outliers, key=lambda outlier: (-outlier.amount, outlier.row))
             for kind, outliers in found.items()}  # fmt: skip
 
 

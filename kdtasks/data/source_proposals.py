@@ -100,12 +100,12 @@ def _labelled(images: Path, *, is_classification: bool) -> Proposal:
 def _tells_classes(source: Source, folder: Path, reasons: list[str]) -> bool:
     """Whether a source finds several classes; a reason why not is added to the others."""
     try:
-        items = [each for each in source.items(folder) if isinstance(each, Item)]
+        items = [item for item in source.items(folder) if isinstance(item, Item)]
     except DatasetError as error:
         reasons.append(str(error))
         return False
-    counts = Counter(each.label for each in items)
-    alone = [each.name for each in items if counts[each.label] == 1]
+    counts = Counter(item.label for item in items)
+    alone = [item.name for item in items if counts[item.label] == 1]
     if isinstance(source, FileNames) and len(alone) > max(_SPLITS, len(items) / 2):
         reasons.append(f"by their names most would be alone in their class, such as {alone[0]}")
         return False

@@ -82,9 +82,9 @@ class BenchmarkRun:
         found: JsonObject = json.loads(text)
         found["bundles"] = tuple(
             BundleTimes(
-                Latency(**one["latency_ms"]), tuple(one["exit_ms"]), tuple(one["exit_rate"])
+                Latency(**times["latency_ms"]), tuple(times["exit_ms"]), tuple(times["exit_rate"])
             )
-            for one in found["bundles"]
+            for times in found["bundles"]
         )
         return cls(**found)
 

@@ -177,7 +177,7 @@ def from_json(kind: type[T], content: JsonObject) -> T:
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     values = {name: content[name] for name in names if name in content}
     return kind(
-        **{name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}
+        **{name: tuple(item) if isinstance(item, list) else item for name, item in values.items()}
     )
 
 

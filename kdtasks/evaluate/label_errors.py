@@ -135,7 +135,7 @@ def find_label_errors(
     split_rows = [(split, row) for split in splits for row in range(len(images[split]))]
     names = {split: dataset.names(split) for split in splits}
     shown = found.issues[:MOST_SHOWN].tolist()
-    answers_by_student = np.array([each.argmax(axis=1) for each in by_student])
+    answers_by_student = np.array([student.argmax(axis=1) for student in by_student])
     classes = dataset.class_names
     suspected = [
         SuspectedLabel(

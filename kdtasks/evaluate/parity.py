@@ -137,7 +137,7 @@ def parity_problem(parity: Parity, limits: ParityParams) -> str | None:
     """Say what keeps a file from being used, with the limit and what to do; None if nothing."""
     most = parity.tolerance if limits.max_logit_error is None else limits.max_logit_error
     found = []
-    worst = max(parity.exits, key=lambda one: one.error)
+    worst = max(parity.exits, key=lambda exit_parity: exit_parity.error)
     if worst.error > most:
         found.append(
             f"the logits of {_name(parity, worst)} are off by {_error(worst.error)} of their "

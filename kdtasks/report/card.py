@@ -70,8 +70,11 @@ def render_card(
 
 def _benchmarks(inputs: ReportInputs, device: str | None) -> dict[str, dict[str, Any]]:
     found = {name: known(files.benchmark) for name, files in inputs.variants.items()}
-    timed = {name: it.on(device) if it else None for name, it in found.items()}
-    return {name: it.model_dump(mode="json") if it else {} for name, it in timed.items()}
+    timed = {name: benchmark.on(device) if benchmark else None for name, benchmark in found.items()}
+    return {
+        name: benchmark.model_dump(mode="json") if benchmark else {}
+        for name, benchmark in timed.items()
+    }
 
 
 def _labels_words(statistics: Statistics) -> str:

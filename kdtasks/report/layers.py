@@ -38,7 +38,7 @@ def layers_figure(index: int, name: str, found: LayerErrors) -> str:
     def plot(axes: "Axes") -> None:
         rows = range(len(worst))
         axes.barh(rows, [tensor.snr or 0 for tensor in worst], color=Colour.DISTILL, height=0.6)
-        own = [math.nan if it.rounding_snr is None else it.rounding_snr for it in worst]
+        own = [math.nan if layer.rounding_snr is None else layer.rounding_snr for layer in worst]
         axes.plot(own, rows, "o", color=Colour.INK, markersize=3)
         axes.set_yticks(rows, [tensor.layer for tensor in worst])
         axes.set(xlabel="signal to noise, dB")

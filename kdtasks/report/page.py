@@ -113,7 +113,7 @@ def render_page(
         },
         device=selection.limits.device,
         places=_places(inputs),
-        statistics={each: statistic_name(each) for each in STATISTICS},
+        statistics={statistic: statistic_name(statistic) for statistic in STATISTICS},
         judged=selection.limits.latency_statistic,
         selection=_plain(selection),
         shown=shown,
@@ -219,7 +219,7 @@ def _benchmark(found: Benchmark | Refusal, device: str | None) -> dict[str, Any]
 def _places(inputs: ReportInputs) -> list[str]:
     """Name where any variant was timed, this machine first; none where it was this one alone."""
     found = (known(files.benchmark) for files in inputs.variants.values())
-    devices = [device for one in found if one for device in one.devices]
+    devices = [device for benchmark in found if benchmark for device in benchmark.devices]
     return list(dict.fromkeys(["this machine", *devices])) if devices else []
 
 

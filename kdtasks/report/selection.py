@@ -235,10 +235,10 @@ def _reason(
     clauses = [f"the {best} of {len(fitting)} variants within the limits"]
     costs = {
         name: (
-            _latency(each, limits.latency_statistic) or math.inf,
-            float(each.bytes or math.inf),
+            _latency(candidate, limits.latency_statistic) or math.inf,
+            float(candidate.bytes or math.inf),
         )
-        for name, each in fitting.items()
+        for name, candidate in fitting.items()
     }
     for index, word in enumerate(("faster", "smaller")):
         name = min(costs, key=lambda name: costs[name][index])

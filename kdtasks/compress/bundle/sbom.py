@@ -57,7 +57,7 @@ def installed_closure(name: str = PACKAGE, extra: str = EXTRA) -> dict[str, list
             requirement = Requirement(line)
             other = canonicalize_name(requirement.name)
             is_needed = requirement.marker is None or any(
-                requirement.marker.evaluate({"extra": each}) for each in extras | {""}
+                requirement.marker.evaluate({"extra": extra}) for extra in extras | {""}
             )
             if is_needed and _installed(other):
                 needed.add(other)
@@ -78,7 +78,8 @@ def make_sbom(needs: Mapping[str, list[str]], environment: str = MADE) -> dict[s
     """
     found = {package: distribution(package) for package in needs}
     components = {
-        package: _component(package, one.version) | _licence(one) for package, one in found.items()
+        package: _component(package, distribution.version) | _licence(distribution)
+        for package, distribution in found.items()
     }
     references = {package: part["bom-ref"] for package, part in components.items()}
     dependencies = [

@@ -65,7 +65,10 @@ def with_ranges(
     if ranges == "min_max":
         return calibrated
     trace, model = Trace(calibrated), read_model(calibrated)
-    graphs = {one.signatureKey.decode(): one.subgraphIndex for one in model.signatureDefs}
+    graphs = {
+        signature.signatureKey.decode(): signature.subgraphIndex
+        for signature in model.signatureDefs
+    }
     tensors = {
         (name, tensor.name.decode()): tensor
         for name, index in graphs.items()
@@ -109,7 +112,7 @@ def _tied(trace: Trace) -> list[set[tuple[str, str]]]:
         for operator in graph.operators:
             if operator.name in _SAME_SCALE:
                 first = keys[operator.outputs[0]]
-                numbers = [one for one in (*operator.inputs, *operator.outputs) if one >= 0]
+                numbers = [index for index in (*operator.inputs, *operator.outputs) if index >= 0]
                 ties.add_edges_from((first, keys[number]) for number in numbers)
         for name, number in {**graph.outputs, **graph.inputs}.items():
             if name != "logits":  # of every segment others

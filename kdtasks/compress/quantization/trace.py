@@ -23,7 +23,9 @@ class Trace:
         """
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        graphs = sorted(read_graphs(content), key=lambda it: int(it.signature.rpartition("_")[2]))
+        graphs = sorted(
+            read_graphs(content), key=lambda graph: int(graph.signature.rpartition("_")[2])
+        )
         self.graphs: dict[str, Graph] = {graph.signature: graph for graph in graphs}
         self._interpreters: dict[str, Any] = {}
         for name, part in split_signatures(content).items():

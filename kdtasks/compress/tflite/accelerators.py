@@ -77,7 +77,7 @@ def fit_target(content: bytes, target: str) -> TargetFit:
 
 def covered(graph: Graph, coverage: Coverage) -> TargetSegment:
     """Name the operators of a signature that a table does not have, or not in their numbers."""
-    found = ((one, _reason(graph, one, coverage)) for one in graph.operators)
+    found = ((operator, _reason(graph, operator, coverage)) for operator in graph.operators)
     fallbacks = tuple(
         Fallback(operator.name, graph.tensors[operator.outputs[0]].name, reason)
         for operator, reason in found

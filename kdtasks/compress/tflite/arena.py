@@ -139,9 +139,11 @@ def split_signatures(content: bytes) -> dict[str, bytes]:
 
 
 def _cut_out(model: Any, name: bytes) -> bytes:
-    definition = next(one for one in model.signatureDefs if one.signatureKey == name)
+    definition = next(entry for entry in model.signatureDefs if entry.signatureKey == name)
     graph = model.subgraphs[definition.subgraphIndex]
-    if {"IF", "WHILE", "CALL_ONCE"} & {operator_name(model, one) for one in graph.operators}:
+    if {"IF", "WHILE", "CALL_ONCE"} & {
+        operator_name(model, operator) for operator in graph.operators
+    }:
         raise BundleError(
             f"{name.decode()} has loops or branches, which run other graphs of the file; it cannot "
             "become a file of its own"
@@ -176,7 +178,9 @@ def _delegated(content: bytes) -> list[bool]:
     interpreter = open_interpreter(content)
     (graph,) = read_graphs(content)
     producers = {
-        made: position for position, one in enumerate(graph.operators) for made in one.outputs
+        made: position
+        for position, operator in enumerate(graph.operators)
+        for made in operator.outputs
     }
     taken = [False] * len(graph.operators)
     for node in interpreter._get_ops_details():

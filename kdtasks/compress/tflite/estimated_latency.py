@@ -47,7 +47,7 @@ def benchmark_at(
             _estimated(times, segments, len(images))
             for times, segments in zip(run.bundles, found, strict=True)
         ),
-        peak_memory_mb=max(one.sram or 0 for segments in found for one in segments) / 1e6,
+        peak_memory_mb=max(segment.sram or 0 for segments in found for segment in segments) / 1e6,
         cpu=f"Vela’s estimate, {found[0][0].system}",
         governor=None,
         celsius_before=None,
@@ -60,10 +60,12 @@ def _segments(bundle: Path, device: str) -> list[TargetSegment]:
     """Estimate the segments of a bundle, in order."""
     with open_bundle_files(bundle) as files:
         found = estimate(files.checked(MODEL, files.manifest().sha256), device)
-    for name, one in found.items():
-        light = sum(fallback.operator not in _HEAVY for fallback in one.fallbacks)
-        if one.milliseconds is None or one.left > light:
-            left = sorted({fallback.operator for fallback in one.fallbacks} or {"all operators"})
+    for name, segment in found.items():
+        light = sum(fallback.operator not in _HEAVY for fallback in segment.fallbacks)
+        if segment.milliseconds is None or segment.left > light:
+            left = sorted(
+                {fallback.operator for fallback in segment.fallbacks} or {"all operators"}
+            )
             raise NotEstimatedError(
                 f"{device} leaves {', '.join(left)} of {bundle.name}’s {name} to the processor, "
                 "whose time Vela does not know; compress to int8, or choose another device"
@@ -73,7 +75,7 @@ def _segments(bundle: Path, device: str) -> list[TargetSegment]:
 
 def _estimated(times: BundleTimes, segments: Sequence[TargetSegment], images: int) -> BundleTimes:
     """Put estimates in the place of times; images leave where they did."""
-    until = np.cumsum([one.milliseconds for one in segments])
+    until = np.cumsum([segment.milliseconds for segment in segments])
     counts = np.rint(np.array(times.exit_rate) * images).astype(int)
     left_at = np.repeat(np.arange(len(counts)), counts)
     spent = until[left_at]

@@ -62,7 +62,7 @@ class ImageFolder(Source):
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         found = self._found(folder)
-        there = {each.name for each in found.folders if any(files_below(each.path))}
+        there = {entry.name for entry in found.folders if any(files_below(entry.path))}
         return order_classes(there, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
@@ -75,12 +75,12 @@ class ImageFolder(Source):
         yield from found.problems
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
         seen: set[str] = set()
-        for each, split in zip(found.folders, found.splits, strict=True):
-            folder_name, files = relative_name(each.path, folder), tuple(files_below(each.path))
+        for entry, split in zip(found.folders, found.splits, strict=True):
+            folder_name, files = relative_name(entry.path, folder), tuple(files_below(entry.path))
             if not files:
                 yield Problem(folder_name, "an empty class folder")
-            elif each.name not in numbers:
-                hint = did_you_mean(each.name, configured or ())
+            elif entry.name not in numbers:
+                hint = did_you_mean(entry.name, configured or ())
                 yield Problem(folder_name, f"no class that source.classes names{hint}")
                 continue
             for path in files:
@@ -89,9 +89,9 @@ class ImageFolder(Source):
                     yield Problem(name, "named like another but for its accents' encoding")
                     continue
                 seen.add(name)
-                yield Item(name, path, numbers[each.name], split)
+                yield Item(name, path, numbers[entry.name], split)
         if not isinstance(self.classes, str):
-            for name in set(configured or ()) - {each.name for each in found.folders}:
+            for name in set(configured or ()) - {entry.name for entry in found.folders}:
                 yield Problem(f"class {name}", "in source.classes, but there is no such folder")
 
     def layout_found(self, folder: Path) -> Sequence[str]:
@@ -101,14 +101,16 @@ class ImageFolder(Source):
         require_folder(folder, "the folder that holds one folder a class")
         layout = find_layout(folder, self.layout)
         listed = list(class_folders(folder, layout))
-        folders = [each for each in listed if isinstance(each, ClassFolder)]
-        splits, sentence = divide([each.split for each in folders], self.divided)
+        folders = [entry for entry in listed if isinstance(entry, ClassFolder)]
+        splits, sentence = divide([entry.split for entry in folders], self.divided)
         note = f"layout: {_IN_WORDS[layout.nesting]}"
         if layout.root != folder:
             note += f", in {relative_name(layout.root, folder)}"
         names = {folder / self.classes} if isinstance(self.classes, str) else set()
         problems = [
-            each for each in listed if isinstance(each, Problem) and folder / each.path not in names
+            entry
+            for entry in listed
+            if isinstance(entry, Problem) and folder / entry.path not in names
         ]
         return _Found(
             tuple(folders),

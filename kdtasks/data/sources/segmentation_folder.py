@@ -118,14 +118,14 @@ class SegmentationFolder(Source):
             DatasetError: a folder is missing, or no image has a mask.
         """
         found = self._all_paired(require_folder(folder, "the folder of images and masks"))
-        items = [one for one in found if isinstance(one, Item)]
+        items = [entry for entry in found if isinstance(entry, Item)]
         splits, _ = self._given(folder, items)
-        yield from (one for one in found if isinstance(one, Problem))
+        yield from (entry for entry in found if isinstance(entry, Problem))
         yield from (replace(item, split=split) for item, split in zip(items, splits, strict=True))
 
     def layout_found(self, folder: Path) -> Sequence[str]:
         found = self._all_paired(folder)
-        _, said = self._given(folder, [one for one in found if isinstance(one, Item)])
+        _, said = self._given(folder, [entry for entry in found if isinstance(entry, Item)])
         return [f"folders of splits: {said}"] if said else []
 
     def _given(self, folder: Path, items: Sequence[Item]) -> tuple[Sequence[str | None], str]:

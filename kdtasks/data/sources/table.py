@@ -176,7 +176,7 @@ class ImageTable(Source):
         found = self._found(folder)
         if "group" in found.columns or "group" in self.columns:
             return None
-        rest = [each for each in found.table.columns if each not in found.columns.values()]
+        rest = [column for column in found.table.columns if column not in found.columns.values()]
         for column in filter(grouping_word, rest):
             groups = found.table.column(column)
             pairs = set(zip(found.labels, groups, strict=True))

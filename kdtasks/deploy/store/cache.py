@@ -190,8 +190,8 @@ class Cache:
             if path.name not in manifests:
                 shutil.rmtree(path, ignore_errors=True)
         for path in (
-            *(one for one in (self.root / "manifests").iterdir() if one.stem not in manifests),
-            *(one for one in self.blobs.iterdir() if one.name not in blobs),
+            *(path for path in (self.root / "manifests").iterdir() if path.stem not in manifests),
+            *(path for path in self.blobs.iterdir() if path.name not in blobs),
             *self.root.glob(f"references/*/.*{PARTIAL}"),
         ):
             path.unlink(missing_ok=True)

@@ -74,7 +74,7 @@ def list_models(objects: Objects, name: str | None = None) -> list[ModelEntry]:
         ModelEntry(
             name=model,
             versions=dict(sorted(numbers.items())),
-            aliases={one.alias.alias: one for one in found if one.alias.name == model},
+            aliases={state.alias.alias: state for state in found if state.alias.name == model},
         )
         for model, numbers in sorted(versions.items())
     ]

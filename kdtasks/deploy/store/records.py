@@ -138,8 +138,8 @@ class FoundAlias(NamedTuple):
 
 def list_numbers(objects: Objects, name: str) -> list[int]:
     """Numbers of all versions of a model, the lowest first; one request a thousand."""
-    found = (parse_key(entry.key) for entry in objects.list(versions_prefix(name)))
-    return sorted(one.selector for one in found if one and isinstance(one.selector, int))
+    keys = (parse_key(entry.key) for entry in objects.list(versions_prefix(name)))
+    return sorted(key.selector for key in keys if key and isinstance(key.selector, int))
 
 
 def newest_number(objects: Objects, name: str) -> int:

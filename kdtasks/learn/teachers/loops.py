@@ -182,7 +182,7 @@ class Sizes:
         inputs = node.inputs[:1] if node.kind in _KEEP else node.inputs
         if node.kind not in _KEEP | _JOIN | _SUM | {"mul"} or not inputs:
             return math.inf
-        sizes = [self.of(one, depth + 1) for one in inputs]
+        sizes = [self.of(operand, depth + 1) for operand in inputs]
         if node.kind in _SUM:
             return sum(sizes)
         return math.prod(sizes) if node.kind == "mul" else max(sizes)

@@ -91,7 +91,8 @@ def ship(project: Path, tree: WorkingTree) -> ShippedProject:
         parcels = [
             Parcel(path, _send(repo, (project / path).resolve()), (project / path).is_symlink())
             for path in tree.reads
-            if (project / path).is_symlink() or any(overlaps(it, path) for it in tree.sources)
+            if (project / path).is_symlink()
+            or any(overlaps(source, path) for source in tree.sources)
         ]
     return ShippedProject(settings, snapshot, tuple(parcels))
 
@@ -160,7 +161,7 @@ def _receive(repo: "Repo", digest: str, path: Path, is_cancelled: IsCancelled) -
     def attempt() -> None:
         _transfer(remote, cache, content)
         found = load(cache, content)
-        hashes = [it.value for _, _, it in found] if isinstance(found, Tree) else [digest]
+        hashes = [entry.value for _, _, entry in found] if isinstance(found, Tree) else [digest]
         if not all(map(cache.exists, hashes)):
             raise OSError(f"not all of {path.name} came")
         checkout(str(path), LocalFileSystem(), found, cache, force=True, quiet=True)

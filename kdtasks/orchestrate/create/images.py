@@ -51,7 +51,7 @@ class InspectedImages(Proposal):
     @property
     def is_uneven(self) -> bool:
         """Whether one class has so many more images than another that accuracy says little."""
-        return is_uneven(Counter(it.label for it in self.items if isinstance(it.label, int)))
+        return is_uneven(Counter(item.label for item in self.items if isinstance(item.label, int)))
 
     @property
     def side(self) -> int:
@@ -80,8 +80,8 @@ def inspect_images(images: Path, masks: Path | None, task: str | None) -> Inspec
     source, folder = proposal.with_links_resolved()
     notes = [*source.layout_found(folder), *proposal.notes]
     found = list(source.items(folder))
-    items = [one for one in found if isinstance(one, Item)]
-    bad = [one for one in found if isinstance(one, Problem)]
+    items = [entry for entry in found if isinstance(entry, Item)]
+    bad = [entry for entry in found if isinstance(entry, Problem)]
     names = source.class_names(folder)
     with quiet_decoding():
         sizes, broken = _headers(items)

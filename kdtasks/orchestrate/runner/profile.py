@@ -79,7 +79,7 @@ def chrome_trace(spans: Sequence[Span]) -> Mapping[str, Any]:
     Complete events (`ph` X) in microseconds since the first: "Trace Event Format", Google, 2016.
     """
     first = min((span.begun for span in spans), default=0.0)
-    rows = {name: row for row, name in enumerate(dict.fromkeys(it.stage for it in spans), 1)}
+    rows = {name: row for row, name in enumerate(dict.fromkeys(span.stage for span in spans), 1)}
     names = [
         {"name": "thread_name", "ph": "M", "pid": 1, "tid": row, "args": {"name": name}}
         for name, row in rows.items()

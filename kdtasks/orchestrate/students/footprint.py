@@ -139,7 +139,7 @@ class Scales:
             found = found.model_copy(update=size.present())
             if limits.max_arena_kb is not None and not found.broken(limits, self.own_macs):
                 arenas = measure_arenas(content).values()
-                most = max(each.total for each in arenas)
+                most = max(arena.total for arena in arenas)
                 found = found.model_copy(update={"arena_bytes": most})
             is_timed = limits.max_latency_ms is not None or limits.student.against == "latency_ms"
             if is_timed and not found.broken(limits, self.own_macs):

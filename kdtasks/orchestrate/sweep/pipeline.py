@@ -78,7 +78,9 @@ def read_blueprint(folder: Path, targets: Sequence[str]) -> Blueprint:
     # DVC names stages as seen from the current folder
     with chdir(folder), open_repository(folder) as repo:
         graph = repo.index.graph
-        chosen = {it.addressing: it for it in plan_repro(graph, find_stages(repo, targets))}
+        chosen = {
+            stage.addressing: stage for stage in plan_repro(graph, find_stages(repo, targets))
+        }
         nodes: dict[str, StageNode] = {}
         work: dict[str, StageWork] = {}
         for name, stage in chosen.items():
@@ -111,8 +113,8 @@ def read_tree(repo: Repo, *pipelines: Pipeline | Blueprint) -> WorkingTree:
     project = Path(repo.root_dir)
     return read_working_tree(
         project,
-        reads=frozenset[str]().union(*(it.sources for it in pipelines)),
-        outputs=frozenset[str]().union(*(it.outputs for it in pipelines)),
+        reads=frozenset[str]().union(*(pipeline.sources for pipeline in pipelines)),
+        outputs=frozenset[str]().union(*(pipeline.outputs for pipeline in pipelines)),
         is_ignored=lambda name: repo.dvcignore.is_ignored_file(str(project / name)),
     )
 

@@ -56,8 +56,10 @@ def point_gains(
     """
     level = 1 - confidence
     gains = {
-        label: gain_of(it.distilled, it.student, bootstrap=it.bootstrap, confidence=confidence)
-        for label, it in results.items()
+        label: gain_of(
+            result.distilled, result.student, bootstrap=result.bootstrap, confidence=confidence
+        )
+        for label, result in results.items()
     }
     seeds = {label: list(gain.by_seed.values()) for label, gain in gains.items()}
     p_values = {label: paired_p_value(values) for label, values in seeds.items()}

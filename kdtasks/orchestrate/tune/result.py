@@ -61,7 +61,9 @@ def apply_result(project: Path) -> list[str]:
     used = sorted({*params.tune.seeds, found.seed})
     seeds = fresh_seeds(params.seeds, used)
     settings = {"tune.trials": found.trials, "tune.seeds": used, "seeds": list(seeds)}
-    settings |= {key: value for it in found.best.values() for key, value in it.settings.items()}
+    settings |= {
+        key: value for trial in found.best.values() for key, value in trial.settings.items()
+    }
     before = settings_of(params, settings)
     changed = {key: value for key, value in settings.items() if before[key] != value}
     for seed in seeds:
