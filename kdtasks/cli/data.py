@@ -63,23 +63,29 @@ def show_data(
         loaded = load_params(project / PARAMS)
         params = loaded.data.model_copy(update={"path": str(project / loaded.data.path)})
         title = loaded.recipe
-    found = inspect_data(params)
-    record, findings = in_order(found.record, found.overview.findings)
+    inspection = inspect_data(params)
+    record, findings = in_order(inspection.record, inspection.overview.findings)
     record = record.model_copy(update={"notes": (*record.notes, *notes)})
-    found = found._replace(record=record)
+    inspection = inspection._replace(record=record)
     if html is not None:
-        page = DataPage(title, record, found.split_of, found.overview, params.source.mask_values,
-                        found.refused)  # fmt: skip
+        page = DataPage(
+            title,
+            record,
+            inspection.split_of,
+            inspection.overview,
+            params.source.mask_values,
+            inspection.refused,
+        )
         write_text(html, render_data_page(page))
     if as_json:
-        print_json(_as_object(found, findings, params))
+        print_json(_as_object(inspection, findings, params))
     else:
-        _print(found, findings, params, title)
+        _print(inspection, findings, params, title)
         if path is not None:
             typer.echo(f"\nput into params.yaml\n{_yaml(_proposed(params))}", nl=False)
         shown = f"{html} shows the images" if html else "--html data.html shows the images"
         typer.echo(f"\n{shown}")
-    return 1 if found.refused or _problems(found, params) else 0
+    return 1 if inspection.refused or _problems(inspection, params) else 0
 
 
 def _as_object(found: Inspection, findings: Findings, params: DataParams) -> JsonObject:

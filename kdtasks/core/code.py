@@ -56,14 +56,14 @@ def closure(script: Path, root: Path, named: Set[str] | None = None) -> tuple[Pa
     Returns:
         Paths below it, or of the installed package; sorted.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     followed: set[str] = set()
     waiting = [script]
     while waiting:
         file = waiting.pop()
-        if file in found or not _has_influence(file, root):
+        if file in files or not _has_influence(file, root):
             continue
-        found.add(file)
+        files.add(file)
         module = _module(file, root)
         for name in module.imports.difference(followed):
             followed.add(name)
@@ -73,9 +73,9 @@ def closure(script: Path, root: Path, named: Set[str] | None = None) -> tuple[Pa
             waiting += [
                 path for path in items if named is None or _module(path, root).may_run(named)
             ]
-    beside = (other for folder in {file.parent for file in found} for other in folder.iterdir())
-    found.update(path for path in beside if path.is_file() and path.suffix not in _NO_PART)
-    return tuple(sorted(found))
+    beside = (other for folder in {file.parent for file in files} for other in folder.iterdir())
+    files.update(path for path in beside if path.is_file() and path.suffix not in _NO_PART)
+    return tuple(sorted(files))
 
 
 def listing(script: Path, root: Path, named: Set[str] | None = None) -> str:

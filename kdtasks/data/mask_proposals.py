@@ -91,13 +91,13 @@ def masked(images: Path, masks: Path | None) -> Proposal:
         source |= {} if suffix is None else {"mask_suffix": suffix}
     probe = Proposal(source_of(**source, classes={}), images, links)
     reader, folder = probe.with_links_resolved()
-    found = [item.label for item in reader.items(folder) if isinstance(item, Item)]
-    if not found:
+    labels = [item.label for item in reader.items(folder) if isinstance(item, Item)]
+    if not labels:
         raise DatasetError(
             f"{masks or images} holds no mask of an image in {images}; put images into one folder "
             "and masks of the same names into another, such as images/1.jpg and masks/1.png"
         )
-    classes = propose_classes([mask for mask in found if isinstance(mask, Path)])
+    classes = propose_classes([mask for mask in labels if isinstance(mask, Path)])
     return Proposal(source_of(**source, classes=classes), images, links)
 
 

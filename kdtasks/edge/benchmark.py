@@ -79,14 +79,14 @@ class BenchmarkRun:
         Raises:
             ValueError, TypeError, KeyError: it is something else.
         """
-        found: JsonObject = json.loads(text)
-        found["bundles"] = tuple(
+        content: JsonObject = json.loads(text)
+        content["bundles"] = tuple(
             BundleTimes(
                 Latency(**times["latency_ms"]), tuple(times["exit_ms"]), tuple(times["exit_rate"])
             )
-            for times in found["bundles"]
+            for times in content["bundles"]
         )
-        return cls(**found)
+        return cls(**content)
 
     def machine(self) -> JsonObject:
         """Everything but the times, by name."""

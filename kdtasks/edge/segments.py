@@ -68,11 +68,11 @@ class Segments:
                     "networks without loops and branches are run: take another version"
                 )
             interpreter = open_interpreter(content, threads)
-            found = sorted(interpreter.get_signature_list())
-        expected = [f"segment_{k}" for k in range(max(1, len(found)))]
-        if set(found) != set(expected):
+            signatures = sorted(interpreter.get_signature_list())
+        expected = [f"segment_{k}" for k in range(max(1, len(signatures)))]
+        if set(signatures) != set(expected):
             raise BundleError(
-                f"{name} has the signatures {found}, {expected} were expected; "
+                f"{name} has the signatures {signatures}, {expected} were expected; "
                 "convert one signature for each segment"
             )
         with explained(BundleError, problem, "export it again", Exception):

@@ -17,7 +17,7 @@ _SHOWN = 24
 def errors_by_layer(inputs: ReportInputs) -> dict[str, LayerErrors]:
     """The errors of every variant that has them."""
     compressed = {name: known(files.compress) for name, files in inputs.variants.items()}
-    return {name: found.layers for name, found in compressed.items() if found and found.layers}
+    return {name: record.layers for name, record in compressed.items() if record and record.layers}
 
 
 def layers_figures(layers: dict[str, LayerErrors]) -> dict[str, str]:

@@ -109,13 +109,13 @@ def versions() -> dict[str, str]:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions
 
 
 def _untested(name: str, compare: Comparison) -> Refusal:
@@ -184,12 +184,12 @@ def _exit_change(test: Evaluation | None) -> ExitChange | None:
 
 def _reliability(rows: Rows) -> tuple[tuple[ReliabilityBin, ...], ...]:
     """The bins of each exit, as `evaluate` wrote them."""
-    found: list[list[ReliabilityBin]] = []
+    bins: list[list[ReliabilityBin]] = []
     for index, confidence, accuracy, count in complete(
         rows, "exit", "confidence", "accuracy", "rows"
     ):
-        found.extend([] for _ in range(int(index) + 1 - len(found)))
-        found[int(index)].append(
+        bins.extend([] for _ in range(int(index) + 1 - len(bins)))
+        bins[int(index)].append(
             ReliabilityBin(confidence=confidence, accuracy=accuracy, rows=int(count))
         )
-    return tuple(map(tuple, found))
+    return tuple(map(tuple, bins))

@@ -62,16 +62,16 @@ def _measure(name: str, part: bytes) -> Arena:
             f"TensorFlow Lite Micro cannot run {name} ({' '.join(text.split())[:200]}); use "
             "operators that it knows, in int8"
         )
-    found = dict(re.findall(r"Arena allocation (total|head|tail)\s+(\d+) bytes", text))
-    if set(found) != {"total", "head", "tail"}:
+    sizes = dict(re.findall(r"Arena allocation (total|head|tail)\s+(\d+) bytes", text))
+    if set(sizes) != {"total", "head", "tail"}:
         raise BundleError(
             f"tflite-micro does not say what {name} needs ({' '.join(text.split())[:200]}); use "
             "another version of it"
         )
     # Preparing takes more than what stays, for a moment: how much, only trying tells.
     with held_stderr():
-        total = _smallest(name, part, int(found["total"]))
-    return Arena(len(part), total, int(found["head"]), int(found["tail"]))
+        total = _smallest(name, part, int(sizes["total"]))
+    return Arena(len(part), total, int(sizes["head"]), int(sizes["tail"]))
 
 
 def _opens(part: bytes, size: int) -> bool:

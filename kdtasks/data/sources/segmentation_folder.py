@@ -153,11 +153,11 @@ class SegmentationFolder(Source):
         defaults = {type(self).model_fields[name].default for name in ("images", "masks")}
         if {self.images, self.masks} == defaults and not images.exists() and not masks.exists():
             images = masks = inner
-        for found in find_pairs(folder, images, masks, self.mask_suffix):
-            if isinstance(found, Problem):
-                yield found
+        for pair in find_pairs(folder, images, masks, self.mask_suffix):
+            if isinstance(pair, Problem):
+                yield pair
             else:
-                yield Item(relative_name(found.image, folder), *found, split=split)
+                yield Item(relative_name(pair.image, folder), *pair, split=split)
 
     def resolved(
         self, folder: Path, items: Sequence[Item], decoder: Decoder

@@ -132,14 +132,14 @@ def sentences(calibration: Calibration) -> list[str]:
     if not expected or not full:
         return ["one exit a pixel, nothing to calibrate"]
     what = AGREEMENT if calibration.labels_from else "accuracy"
-    found = [
+    lines = [
         f"{what} {expected.accuracy:.4f} at {expected.cost:.1%} of the compute "
         f"({full.accuracy:.4f} without early exits), "
         f"taken {', '.join(f'{fraction:.1%}' for fraction in expected.exit_rate)}"
     ]
     if calibration.guarantee:
-        found.append(calibration.guarantee.statement)
-    return found
+        lines.append(calibration.guarantee.statement)
+    return lines
 
 
 def always_last_exit(compressed: Compressed) -> Calibration:

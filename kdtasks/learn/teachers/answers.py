@@ -96,10 +96,10 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
             guessing and their columns not named.
     """
     source = Path(params.path)
-    found = _in_order(read_answer_file(source), dataset.class_names, source)
-    kind = _kind(found, params, source)
-    logits = found.values if kind == "logits" else to_logits(found.values)
-    table = AnswerTable(found.names, logits)
+    answers = _in_order(read_answer_file(source), dataset.class_names, source)
+    kind = _kind(answers, params, source)
+    logits = answers.values if kind == "logits" else to_logits(answers.values)
+    table = AnswerTable(answers.names, logits)
     names = {split: dataset.names(split) for split in SPLITS}
     known = {name for split in SPLITS for name in names[split]}
     if ambiguous := [name for name in known if name.startswith(UNLABELLED)]:
@@ -113,18 +113,18 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
         among=known,
         needed=_NEEDED_AS_LABELS if dataset.teacher_labelled else _NEEDED,
     )
-    if found.classes is None and "validation" in dataset.teacher_labelled:
+    if answers.classes is None and "validation" in dataset.teacher_labelled:
         raise TeacherError(
             f"teacher.path: the columns of {source} are not named, and no image has a label that "
             "could tell their order; name them (the array `classes` of an .npz, the header of a "
             ".csv)"
         )
-    if found.classes is None:
+    if answers.classes is None:
         _check_order(table, dataset, source)
     _print_coverage(table, known, names["test"], kind)
     with atomic_folder(folder) as partial:
         np.save(partial / LOGITS, logits)
-        write_json(partial / NAMES, found.names)
+        write_json(partial / NAMES, answers.names)
         write_json(partial / DESCRIPTION, {"answers": LOGITS, "output": kind})
 
 

@@ -55,8 +55,8 @@ def find_origin(folder: Path) -> Origin | None:
         lock = read_lock(lock_file) if lock_file.is_file() else {}
     except ModuleNotFoundError:  # without the pipeline extra nothing here was made by this machine
         return None
-    name, found = folder.resolve().relative_to(project).as_posix(), folder_hash(folder)
-    if not any(stage.outputs.get(name) == found for stage in lock.values()):
+    name, digest = folder.resolve().relative_to(project).as_posix(), folder_hash(folder)
+    if not any(stage.outputs.get(name) == digest for stage in lock.values()):
         return None
     revision = try_git(project, "rev-parse", "HEAD")
     changed = try_git(project, "status", "--porcelain", "--untracked-files=no")
@@ -66,7 +66,7 @@ def find_origin(folder: Path) -> Origin | None:
         "dvc_lock_sha256": hashlib.sha256(lock_file.read_bytes()).hexdigest(),
     }
     for stage in lock.values():
-        if stage.inputs.get(name) == found:
+        if stage.inputs.get(name) == digest:
             for path, expected in stage.outputs.items():
                 file = project / path
                 is_scores = path.startswith(EVALUATIONS) and file.is_file()

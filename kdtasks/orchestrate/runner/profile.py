@@ -58,7 +58,7 @@ def _spans(events: Iterable[Event], stage: str) -> Iterator[Span]:
 
 def shares(spans: Sequence[Span]) -> dict[str, dict[str, float]]:
     """Of each stage, how many seconds went where; what lies inside another piece counts once."""
-    found: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(WORKS, 0.0))
+    seconds: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(WORKS, 0.0))
     around: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
         outer = around[span.stage]
@@ -66,11 +66,11 @@ def shares(spans: Sequence[Span]) -> dict[str, dict[str, float]]:
         while outer and middle > outer[-1].end:
             outer.pop()
         if outer:
-            inside = min(span.seconds, found[span.stage][outer[-1].work])
-            found[span.stage][outer[-1].work] -= inside
-        found[span.stage][span.work] += span.seconds
+            inside = min(span.seconds, seconds[span.stage][outer[-1].work])
+            seconds[span.stage][outer[-1].work] -= inside
+        seconds[span.stage][span.work] += span.seconds
         outer.append(span)
-    return dict(found)
+    return dict(seconds)
 
 
 def chrome_trace(spans: Sequence[Span]) -> Mapping[str, Any]:

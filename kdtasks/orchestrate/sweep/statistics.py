@@ -66,13 +66,13 @@ def point_gains(
     filled = [1.0 if value is None else value for value in p_values.values()]
     missing = [1.0] * (compared - len(filled))
     adjusted = dict(zip(p_values, holm([*filled, *missing]), strict=False))
-    found = {label for label, value in adjusted.items() if value <= level}
+    significant = {label for label, value in adjusted.items() if value <= level}
     # Holm's threshold for the next finding: a point that reached it would be one
-    next_level = level / max(1, compared - len(found))
+    next_level = level / max(1, compared - len(significant))
 
     def corrected(label: str, gain: Gain) -> PointGain:
         verdict, needed, p_value = "inconclusive", None, p_values[label]
-        if label in found:
+        if label in significant:
             verdict = "helps" if gain.mean > 0 else "hurts"
         else:
             needed = more_seeds_needed(seeds[label], 1 - next_level)
