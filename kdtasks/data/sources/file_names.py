@@ -21,7 +21,7 @@ from kdtasks.data.class_names import (
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.given_splits import Divided, divide
 from kdtasks.data.image_index import ImageIndex
-from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.sources import Item, Source, sources
 from kdtasks.data.tables import read_table
 from kdtasks.edge.formats import IMAGE_LIKE
 
@@ -37,6 +37,7 @@ class FileNames(Source):
 
     task: ClassVar = "classification"
     is_folder: ClassVar = True
+    needs_image_size: ClassVar = True
     refuses_contradictions: ClassVar = True
 
     name: Literal["file_names"] = "file_names"
@@ -52,11 +53,7 @@ class FileNames(Source):
         "annotations/trainval.txt, test: annotations/test.txt}`, with images in the first column; "
         "where one of `train` and `validation` holds the other, the narrower list counts",
     )
-    divided: Divided = Field(
-        default="train",
-        description="the given split that those which are not given, such as `calibration`, are "
-        "taken out of",
-    )
+    divided: Divided = "train"
     classes: ClassOrder = None
 
     @field_validator("pattern")
@@ -67,10 +64,6 @@ class FileNames(Source):
         except re.error as error:
             raise ValueError(f"{value!r} is no regular expression ({error})") from None
         return value
-
-    def check(self, image_size: Size | None) -> None:
-        if image_size is None:
-            raise ValueError("image_size is null; file_names needs [height, width]")
 
     def for_folder(self) -> Self:
         return self.model_copy(update={"classes": None, "lists": {}})

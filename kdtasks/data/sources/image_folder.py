@@ -12,7 +12,7 @@ from kdtasks.data.class_names import ClassOrder, configured_classes, order_class
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.given_splits import Divided, divide
 from kdtasks.data.layouts import ClassFolder, Nesting, class_folders, find_layout
-from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.sources import Item, Source, sources
 
 _IN_WORDS: dict[Nesting, str] = {
     "class": "one folder a class",
@@ -38,6 +38,7 @@ class ImageFolder(Source):
 
     task: ClassVar = "classification"
     is_folder: ClassVar = True
+    needs_image_size: ClassVar = True
     refuses_contradictions: ClassVar = True
 
     name: Literal["image_folder"] = "image_folder"
@@ -46,16 +47,8 @@ class ImageFolder(Source):
         description="what the folders stand for, from the outermost to the innermost; null finds "
         "it out",
     )
-    divided: Divided = Field(
-        default="train",
-        description="the given split that those which are not given, such as `calibration`, are "
-        "taken out of",
-    )
+    divided: Divided = "train"
     classes: ClassOrder = None
-
-    def check(self, image_size: Size | None) -> None:
-        if image_size is None:
-            raise ValueError("image_size is null; image_folder needs [height, width]")
 
     def for_folder(self) -> Self:
         return self.model_copy(update={"classes": None, "layout": None})

@@ -23,7 +23,7 @@ from kdtasks.data.folders import files_below, relative_name, require_folder, vis
 from kdtasks.data.given_splits import Divided, divide, split_named
 from kdtasks.data.group_proposals import grouping_word
 from kdtasks.data.image_index import ImageIndex, image_column
-from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.sources import Item, Source, sources
 from kdtasks.data.tables import ENDINGS, PLAIN_ENDING, Table, find_columns, one_hot, read_table
 from kdtasks.edge.formats import SUFFIXES
 
@@ -62,6 +62,7 @@ class ImageTable(Source):
     """
 
     task: ClassVar = "classification"
+    needs_image_size: ClassVar = True
     refuses_contradictions: ClassVar = True
 
     name: Literal["table"] = "table"
@@ -76,16 +77,8 @@ class ImageTable(Source):
         description="names of columns that are not found: `image`, `label`, `split`, `group`, "
         "`weight`; null is none. Each value of a `slice` column is scored on its own",
     )
-    divided: Divided = Field(
-        default="train",
-        description="the given split that those which are not given, such as `calibration`, are "
-        "taken out of",
-    )
+    divided: Divided = "train"
     classes: ClassOrder = None
-
-    def check(self, image_size: Size | None) -> None:
-        if image_size is None:
-            raise ValueError("image_size is null; table needs [height, width]")
 
     def for_folder(self) -> Self:
         return self.model_copy(update={"classes": None})
