@@ -205,15 +205,15 @@ def telemetry_files(paths: Sequence[Path]) -> list[Path]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise TelemetryError(f"{missing[0]} not found; give files or folders of telemetry")
-    found = [
+    files = [
         file
         for path in paths
         for file in (sorted([*path.rglob("*.json"), *path.rglob("*.jsonl")]) or [path])
         if file.is_file()
     ]
-    if not found:
+    if not files:
         raise TelemetryError(f"no .json or .jsonl file in {', '.join(map(str, paths))}")
-    return found
+    return files
 
 
 def _report_drift(project: Path, name: str, version: int, drift: Drift) -> None:

@@ -49,7 +49,7 @@ def inspect_bundle(
         shared = {offset: size for graph in graphs for offset, size in graph.weights.items()}
         weight_bytes = sum(shared.values())
         if as_json:
-            found = {
+            description = {
                 "manifest": manifest.to_json(),
                 "files": {name: len(files.read(name)) for name in files.names},
                 "signatures": [_as_object(graph, delegated[graph.signature]) for graph in graphs],
@@ -57,7 +57,7 @@ def inspect_bundle(
                 "arenas": {name: arena._asdict() for name, arena in arenas.items()} or None,
                 "target": fit and {"name": target, **asdict(fit)},
             }
-            print_json(found)
+            print_json(description)
             return
         _print_manifest(files, weight_bytes)
     for graph in graphs:

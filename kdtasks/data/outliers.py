@@ -84,7 +84,7 @@ def image_outliers(
             least = (LEAST_FAR - 1.0) * typical[rows[0]]
             far[rows] = outside_fences(distances[rows], least)[1]
     uniform = levels.contrast < UNIFORM_LEVELS
-    found: dict[Oddity, list[Outlier]] = {
+    by_kind: dict[Oddity, list[Outlier]] = {
         "far": [
             Outlier(
                 row, distances[row] / typical[row], f"{distances[row] / typical[row]:.1f}× as far"
@@ -105,7 +105,7 @@ def image_outliers(
         ],
     }
     return {kind: sorted(outliers, key=lambda outlier: (-outlier.amount, outlier.row))
-            for kind, outliers in found.items()}  # fmt: skip
+            for kind, outliers in by_kind.items()}  # fmt: skip
 
 
 def size_outliers(headers: Sequence[Header], image_size: Size) -> list[Outlier]:

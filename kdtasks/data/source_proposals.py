@@ -154,25 +154,25 @@ def _lists_of_splits(folder: Path, images: Path, notes: list[str]) -> dict[str, 
 
     What is wrong with lists that are there is added to the notes.
     """
-    found: dict[str, str] = {}
+    list_of: dict[str, str] = {}
     others: list[str] = []
     for path in files_below(folder):
         split = split_named(path.stem) if path.suffix.lower() == PLAIN_ENDING else None
         if split:
             name = relative_name(path, folder)
-            if found.setdefault(split, name) != name and split != "train":
+            if list_of.setdefault(split, name) != name and split != "train":
                 others.append(
-                    f"{name} is passed over, as {found[split]} lists images of {split} too; put "
+                    f"{name} is passed over, as {list_of[split]} lists images of {split} too; put "
                     "both into one file"
                 )
-    if "train" not in found or len(found) == 1:
+    if "train" not in list_of or len(list_of) == 1:
         return {}
     notes += others
-    source = source_of(name="file_names", images=relative_name(images, folder), lists=found)
+    source = source_of(name="file_names", images=relative_name(images, folder), lists=list_of)
     reasons: list[str] = []
     if _tells_classes(source, folder, reasons):
-        return found
-    lists = and_list(list(found.values()))
+        return list_of
+    lists = and_list(list(list_of.values()))
     notes += [f"{lists} are not used, a new split is made: {reason}" for reason in reasons]
     return {}
 

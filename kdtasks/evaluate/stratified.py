@@ -122,8 +122,8 @@ def _resamples(
         own = scale * generator.gamma(shapes, size=(count, len(shapes)))[:, owners]
         added = generator.gamma(_UNSEEN, size=(count, classes, *kinds))
         added *= group_size.reshape(-1, *(1 for _ in kinds))
-        found = _sum_by(own, rows.labels, classes) + added.reshape(count, classes, -1).sum(axis=2)
-        factors = np.divide(totals, found, out=np.zeros_like(found), where=found > 0)
+        sums = _sum_by(own, rows.labels, classes) + added.reshape(count, classes, -1).sum(axis=2)
+        factors = np.divide(totals, sums, out=np.zeros_like(sums), where=sums > 0)
         own *= factors[:, rows.labels]
         added *= factors.reshape(*factors.shape, *(1 for _ in kinds))
         yield _Resamples(rows, totals, own, added)

@@ -69,12 +69,9 @@ def render_card(
 
 
 def _benchmarks(inputs: ReportInputs, device: str | None) -> dict[str, dict[str, Any]]:
-    found = {name: known(files.benchmark) for name, files in inputs.variants.items()}
-    timed = {name: benchmark.on(device) if benchmark else None for name, benchmark in found.items()}
-    return {
-        name: benchmark.model_dump(mode="json") if benchmark else {}
-        for name, benchmark in timed.items()
-    }
+    benchmarks = {name: known(files.benchmark) for name, files in inputs.variants.items()}
+    timed = {name: record.on(device) if record else None for name, record in benchmarks.items()}
+    return {name: times.model_dump(mode="json") if times else {} for name, times in timed.items()}
 
 
 def _labels_words(statistics: Statistics) -> str:

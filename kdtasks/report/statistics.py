@@ -84,7 +84,7 @@ def mean_curves(curves: Mapping[int | None, Rows]) -> dict[str, Curve]:
 
     Only epochs at which every seed has a number are kept.
     """
-    found: dict[str, Curve] = {}
+    by_column: dict[str, Curve] = {}
     for column in CURVES:
         by_epoch = [
             {int(epoch): value for epoch, value in complete(rows, "epoch", column)}
@@ -94,14 +94,14 @@ def mean_curves(curves: Mapping[int | None, Rows]) -> dict[str, Curve]:
         epochs = sorted(set.intersection(*map(set, by_epoch))) if by_epoch else []
         if epochs:
             values = [[curve[epoch] for curve in by_epoch] for epoch in epochs]
-            found[column] = Curve(
+            by_column[column] = Curve(
                 epoch=tuple(epochs),
                 mean=tuple(sum(row) / len(row) for row in values),
                 low=tuple(map(min, values)),
                 high=tuple(map(max, values)),
                 seeds=len(by_epoch),
             )
-    return found
+    return by_column
 
 
 def versions() -> dict[str, str]:

@@ -86,18 +86,18 @@ def with_ranges(
             if key in edges:
                 inside = np.clip(values, edges[key][0], edges[key][-1])
                 counts[key] += np.histogram(inside, edges[key])[0]
-    found = {
+    chosen = {
         key: percentile_range(counts[key], edges[key], percentile)
         if ranges == "percentile"
         else least_error_range(counts[key], edges[key])
         for key in edges
     }
     for group in _tied(trace):
-        known = [found[key] for key in group & found.keys()]
+        known = [chosen[key] for key in group & chosen.keys()]
         if _IMAGE in group or not known:
             continue
         low, high = min(low for low, _ in known), max(high for _, high in known)
-        for key in group & found.keys():
+        for key in group & chosen.keys():
             tensors[key].quantization.min = np.array([low], np.float32)
             tensors[key].quantization.max = np.array([high], np.float32)
     return write_model(model)

@@ -42,7 +42,7 @@ class Trace:
         Returns: signature and name of every tensor that is put in or computed to its values,
             float64; whole numbers are taken back to what they stand for.
         """
-        given, found = {"image": image[np.newaxis].astype(np.float64)}, {}
+        given, tensors = {"image": image[np.newaxis].astype(np.float64)}, {}
         for signature, graph in self.graphs.items():
             interpreter = self._interpreters[signature]
             for name, number in graph.inputs.items():
@@ -52,10 +52,10 @@ class Trace:
             for number in [*graph.inputs.values(), *made]:
                 tensor = graph.tensors[number]
                 values = interpreter.get_tensor(number)
-                found[signature, tensor.name] = as_real(values, tensor)
+                tensors[signature, tensor.name] = as_real(values, tensor)
             for name, number in graph.outputs.items():
-                given[name] = found[signature, graph.tensors[number].name]
-        return found
+                given[name] = tensors[signature, graph.tensors[number].name]
+        return tensors
 
 
 def as_stored(values: np.ndarray, tensor: Tensor) -> np.ndarray:

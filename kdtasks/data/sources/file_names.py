@@ -86,9 +86,9 @@ class FileNames(Source):
                 f"{folder} holds {images}, none of them with a name that matches {self.pattern}; "
                 "set data.source.pattern, or list the classes in a table (data.source: table)"
             )
-        found = self._named(folder)
-        splits, _ = self._given(folder, [path for path, _ in found])
-        for (path, named), split in zip(found, splits, strict=True):
+        named_paths = self._named(folder)
+        splits, _ = self._given(folder, [path for path, _ in named_paths])
+        for (path, named), split in zip(named_paths, splits, strict=True):
             if named in numbers:
                 yield Item(relative_name(path, folder), path, numbers[named], split)
             elif named:
@@ -97,10 +97,10 @@ class FileNames(Source):
                 yield Problem(relative_name(path, folder), f"does not match {self.pattern}")
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        found = self._named(folder)
-        example, named = next((path.name, name) for path, name in found if name)
+        images = self._named(folder)
+        example, named = next((path.name, name) for path, name in images if name)
         said = [f"classes by the names of images: {example} is of {named}"]
-        _, sentence = self._given(folder, [path for path, _ in found])
+        _, sentence = self._given(folder, [path for path, _ in images])
         if sentence:
             said.append(f"splits by {and_list(list(self.lists.values()))}: {sentence}")
         return said
@@ -137,10 +137,10 @@ class FileNames(Source):
     def _named(self, folder: Path) -> list[tuple[Path, str | None]]:
         """List the images with the class that each one's name tells, if any."""
         images = require_folder(folder / self.images, "the folder of the images")
-        found: list[tuple[Path, str | None]] = []
+        paths: list[tuple[Path, str | None]] = []
         for path in files_below(images):
             if path.suffix.lower() in IMAGE_LIKE:
                 match = re.fullmatch(self.pattern, path.stem)
                 named = match and class_name(match[1] if match.re.groups else match[0])
-                found.append((path, named))
-        return found
+                paths.append((path, named))
+        return paths

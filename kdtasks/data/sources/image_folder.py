@@ -21,7 +21,7 @@ _IN_WORDS: dict[Nesting, str] = {
 }
 
 
-class _Found(NamedTuple):
+class _Listing(NamedTuple):
     folders: tuple[ClassFolder, ...]
     splits: tuple[str | None, ...]  # of each folder, as `Item.split`
     problems: tuple[Problem, ...]
@@ -54,8 +54,8 @@ class ImageFolder(Source):
         return self.model_copy(update={"classes": None, "layout": None})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        found = self._found(folder)
-        there = {entry.name for entry in found.folders if any(files_below(entry.path))}
+        listing = self._list(folder)
+        there = {entry.name for entry in listing.folders if any(files_below(entry.path))}
         return order_classes(there, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
@@ -64,11 +64,11 @@ class ImageFolder(Source):
         Raises:
             DatasetError: the folder is missing, there are no classes in it, or two that look alike.
         """
-        found, configured = self._found(folder), configured_classes(self.classes, folder)
-        yield from found.problems
+        listing, configured = self._list(folder), configured_classes(self.classes, folder)
+        yield from listing.problems
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
         seen: set[str] = set()
-        for entry, split in zip(found.folders, found.splits, strict=True):
+        for entry, split in zip(listing.folders, listing.splits, strict=True):
             folder_name, files = relative_name(entry.path, folder), tuple(files_below(entry.path))
             if not files:
                 yield Problem(folder_name, "an empty class folder")
@@ -84,13 +84,13 @@ class ImageFolder(Source):
                 seen.add(name)
                 yield Item(name, path, numbers[entry.name], split)
         if not isinstance(self.classes, str):
-            for name in set(configured or ()) - {entry.name for entry in found.folders}:
+            for name in set(configured or ()) - {entry.name for entry in listing.folders}:
                 yield Problem(f"class {name}", "in source.classes, but there is no such folder")
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        return [self._found(folder).note]
+        return [self._list(folder).note]
 
-    def _found(self, folder: Path) -> _Found:
+    def _list(self, folder: Path) -> _Listing:
         require_folder(folder, "the folder that holds one folder a class")
         layout = find_layout(folder, self.layout)
         listed = list(class_folders(folder, layout))
@@ -105,7 +105,7 @@ class ImageFolder(Source):
             for entry in listed
             if isinstance(entry, Problem) and folder / entry.path not in names
         ]
-        return _Found(
+        return _Listing(
             tuple(folders),
             tuple(splits),
             tuple(problems),

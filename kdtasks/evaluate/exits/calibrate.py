@@ -83,7 +83,7 @@ def calibrate(
         chosen, expected_drop = choose_thresholds(rows, settings, groups)
     images, exits = rows.scores.shape
     leaving = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
-    found = Calibration(
+    result = Calibration(
         mode=settings.mode,
         score=settings.score,
         temperatures=tuple(temperatures),
@@ -100,7 +100,7 @@ def calibrate(
         guarantee=promise,
         expected_drop=expected_drop,
     )
-    return found, _tradeoff(rows, settings.grid)
+    return result, _tradeoff(rows, settings.grid)
 
 
 def _tradeoff(rows: ExitRows, grid: int) -> Tradeoff:

@@ -75,11 +75,11 @@ def open_isolated(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         known.append(reply.seconds / len(batch))
         answers = reply.arrays
         expected = (len(batch), *header["output_shape"])
-        found = answers[0].shape
-        if len(found) != len(expected) or any(
-            size not in (None, number) for size, number in zip(expected, found, strict=True)
+        shape = answers[0].shape
+        if len(shape) != len(expected) or any(
+            size not in (None, number) for size, number in zip(expected, shape, strict=True)
         ):
-            raise TeacherError(f"{problem}: it gave numbers of {found}, {expected} were expected")
+            raise TeacherError(f"{problem}: it gave numbers of {shape}, {expected} were expected")
         return answers
 
     return OpenedNetwork(

@@ -160,11 +160,11 @@ def _receive(repo: "Repo", digest: str, path: Path, is_cancelled: IsCancelled) -
 
     def attempt() -> None:
         _transfer(remote, cache, content)
-        found = load(cache, content)
-        hashes = [entry.value for _, _, entry in found] if isinstance(found, Tree) else [digest]
+        output = load(cache, content)
+        hashes = [entry.value for _, _, entry in output] if isinstance(output, Tree) else [digest]
         if not all(map(cache.exists, hashes)):
             raise OSError(f"not all of {path.name} came")
-        checkout(str(path), LocalFileSystem(), found, cache, force=True, quiet=True)
+        checkout(str(path), LocalFileSystem(), output, cache, force=True, quiet=True)
 
     retry_while_unreachable(attempt, is_cancelled)
 

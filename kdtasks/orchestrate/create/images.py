@@ -79,9 +79,9 @@ def inspect_images(images: Path, masks: Path | None, task: str | None) -> Inspec
     proposal = find_source(images, masks, task)
     source, folder = proposal.with_links_resolved()
     notes = [*source.layout_found(folder), *proposal.notes]
-    found = list(source.items(folder))
-    items = [entry for entry in found if isinstance(entry, Item)]
-    bad = [entry for entry in found if isinstance(entry, Problem)]
+    entries = list(source.items(folder))
+    items = [entry for entry in entries if isinstance(entry, Item)]
+    bad = [entry for entry in entries if isinstance(entry, Problem)]
     names = source.class_names(folder)
     with quiet_decoding():
         sizes, broken = _headers(items)

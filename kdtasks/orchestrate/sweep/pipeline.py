@@ -162,12 +162,12 @@ def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> StageWor
 def _value(params: Mapping[str, Any], key: str) -> Any:
     """What stands under a dotted key, or as much of the way there as a mapping has."""
     first, *others = key.split(".")
-    found = params.get(first)
+    value = params.get(first)
     for name in others:
-        if not isinstance(found, Mapping) or name not in found:
+        if not isinstance(value, Mapping) or name not in value:
             break
-        found = found[name]
-    return found
+        value = value[name]
+    return value
 
 
 def _hash_of(content: Any) -> str:
