@@ -11,7 +11,7 @@ from kdtasks.compress.convert import calibrate
 from kdtasks.compress.exported import validate_export
 from kdtasks.compress.quantization.kernels import kernel_pairs
 from kdtasks.compress.quantization.quantizer import layer_name, quantize
-from kdtasks.compress.quantization.trace import Trace, as_real, as_stored
+from kdtasks.compress.quantization.trace import Trace, dequantized, quantized
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs, read_model
 from kdtasks.core.records.compress import KeptFloat, LayerErrors, TensorError
 from kdtasks.edge.segments import Segments
@@ -46,13 +46,15 @@ class _Sums:
         self.values += whole.size
         self.signal += float(np.square(whole).sum())
         self.noise += float(np.square(whole - found).sum())
-        self.rounding += float(np.square(whole - as_real(as_stored(whole, tensor), tensor)).sum())
+        self.rounding += float(
+            np.square(whole - dequantized(quantized(whole, tensor), tensor)).sum()
+        )
 
 
 def _held(tensor: Tensor) -> tuple[float, float]:
     """The smallest and largest value that a quantised tensor holds."""
     limits = np.iinfo(tensor.dtype)
-    low, high = as_real(np.array([limits.min, limits.max]), tensor)
+    low, high = dequantized(np.array([limits.min, limits.max]), tensor)
     return float(low), float(high)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.core.evenly import evenly
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.core.text import quantity
 from kdtasks.data.folders import inner_folders
 from kdtasks.data.full_value import FULL
@@ -147,11 +147,11 @@ def propose_classes(masks: Sequence[Path]) -> dict[str, str | int]:
     Raises:
         DatasetError: no mask can be read, or there are other numbers of values than of classes.
     """
-    masks, decoder = evenly(masks, _MASKS), Decoder()
+    masks, decoder = evenly_spaced(masks, _MASKS), Decoder()
     with quiet_decoding():
         read = [values for path in masks for values in _index_values(path, decoder)]
         if len(read) < len(masks) / 2:
-            return _colours(evenly(masks, _COLOURED), decoder)
+            return _colours(evenly_spaced(masks, _COLOURED), decoder)
     values = set[int]().union(*read)
     values -= {FULL} if values - {0, FULL} else set()
     if not 2 <= len(values) <= _MOST_CLASSES or max(values) > FULL:

@@ -244,7 +244,7 @@ def _describe(tensors: dict[str, TensorSpec]) -> str:
 def _encoder(spec: TensorSpec) -> Callable[[Pixels, Tensor], object]:
     """Make the function that writes raw pixels as the model takes them."""
     if spec.dtype == np.float32 or (spec.dtype == np.uint8 and spec.scale == 0.0):
-        return _as_they_are
+        return _copy
     if spec.dtype not in (np.int8, np.uint8, np.int16) or not spec.scale > 0.0:
         raise BundleError(
             f"segment_0 takes {_describe({'image': spec})}; float32, raw uint8, or quantised int8, "
@@ -260,11 +260,11 @@ def _encoder(spec: TensorSpec) -> Callable[[Pixels, Tensor], object]:
         # Scale 1, zero point −128: the same as looking pixels up, and several times faster.
         return lambda image, into: np.bitwise_xor(image, _TOP_BIT, out=into)
     if np.array_equal(table, pixels):
-        return _as_they_are
+        return _copy
     return lambda image, into: np.copyto(into, table[image])
 
 
-def _as_they_are(image: Pixels, into: Tensor) -> None:
+def _copy(image: Pixels, into: Tensor) -> None:
     into[...] = image
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.evenly import evenly
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.evaluate.metrics import changed_rows
 from kdtasks.tasks.confusion import counted
 
@@ -37,7 +37,7 @@ def pick_examples(
     picked = []
     for rows in groups:
         surest_first = rows[np.argsort(-scores[rows, exit_index[rows]], kind="stable")]
-        picked.append(surest_first[evenly(range(len(rows)), each)])
+        picked.append(surest_first[evenly_spaced(range(len(rows)), each)])
     group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
     return np.concatenate(picked), group_of
 
@@ -86,7 +86,7 @@ def pick_differences(
     """
     kind = np.select([teacher == student, teacher == labels, student == labels], [3, 0, 1], 2)
     kinds = [np.flatnonzero(kind == index) for index in range(3)]
-    shown = [rows[evenly(range(len(rows)), each)] for rows in kinds]
+    shown = [rows[evenly_spaced(range(len(rows)), each)] for rows in kinds]
     return np.concatenate(shown), np.array([len(rows) for rows in kinds])
 
 

@@ -39,8 +39,8 @@ class Trust(NamedTuple):
     retired: tuple[PublicKey, ...] = ()
 
     @property
-    def ever(self) -> tuple[PublicKey, ...]:
-        """All of them."""
+    def all_keys(self) -> tuple[PublicKey, ...]:
+        """Live and retired."""
         return self.live + self.retired
 
 

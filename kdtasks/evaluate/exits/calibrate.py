@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.evenly import evenly
 from kdtasks.core.records.calibration import Calibration, ExpectedPoint, ValidationPoint
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import Quality
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.edge.scores import apply_policy
 from kdtasks.evaluate.exits.guarantee import guarantee
 from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_temperatures
@@ -106,7 +106,7 @@ def calibrate(
 def _tradeoff(rows: ExitRows, grid: int) -> Tradeoff:
     exits = rows.scores.shape[1]
     surest_first = np.argsort(-rows.scores[:, 0], kind="stable")
-    shown = surest_first[evenly(range(len(surest_first)), _SHOWN)]
+    shown = surest_first[evenly_spaced(range(len(surest_first)), _SHOWN)]
     points = tradeoff(rows, grid=grid)
     left_at = [apply_policy(rows.scores, point.thresholds) for point in points]
     return Tradeoff(

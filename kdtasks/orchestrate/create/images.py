@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.core.evenly import evenly
 from kdtasks.core.records.data import Problem
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.core.text import and_list, quantity
 from kdtasks.data.proposal import Proposal
 from kdtasks.data.source_proposals import find_source
@@ -85,7 +85,7 @@ def inspect_images(images: Path, masks: Path | None, task: str | None) -> Inspec
     names = source.class_names(folder)
     with quiet_decoding():
         sizes, broken = _headers(items)
-        is_grey = all(_is_grey(item.image) for item in evenly(items, _IMAGES))
+        is_grey = all(_is_grey(item.image) for item in evenly_spaced(items, _IMAGES))
     if not len(sizes):
         raise DatasetError(f"{images} holds no image that can be read; export them as JPEG or PNG")
     items = [item for item in items if item.name not in {problem.path for problem in broken}]
@@ -112,7 +112,7 @@ def write_links(folder: Path, images: InspectedImages) -> Path:
 
 def _headers(items: Sequence[Item]) -> tuple[np.ndarray, list[Problem]]:
     decoder, sizes, broken = Decoder(), [], []
-    for item in evenly(items, _HEADERS):
+    for item in evenly_spaced(items, _HEADERS):
         assert isinstance(item.image, Path)
         try:
             sizes.append(decoder.header(item.image).upright_size)
