@@ -52,10 +52,10 @@ def bar(works: Mapping[str, float], longest: float) -> Text:
     return text
 
 
-def _legend(found: Mapping[str, Mapping[str, float]]) -> Text:
+def _legend(by_stage: Mapping[str, Mapping[str, float]]) -> Text:
     text = Text()
     for work in WORKS:
-        total = sum(works[work] for works in found.values())
+        total = sum(works[work] for works in by_stage.values())
         if total:
             text.append(f"{MARKS[work]} {work} {duration(total)}  ", STYLES[work])
     return text

@@ -49,16 +49,16 @@ class ParityAccumulator:
         self._changed: list[npt.NDArray[np.int64]] = []
         self._answers = 1
 
-    def add(self, found: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]) -> None:
+    def add(self, actual: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]) -> None:
         """Compare logits of the file with those of the network, both [N, K, …, classes]."""
         rows, exits = expected.shape[:2]
         mine, its = (
             np.moveaxis(logits, 1, 0).reshape(exits, -1).astype(np.float64)
-            for logits in (found, expected)
+            for logits in (actual, expected)
         )
         self._sums += np.stack([its, its**2, (mine - its) ** 2]).sum(axis=-1)
         self._count += its.shape[1]
-        changed = (found.argmax(axis=-1) != expected.argmax(axis=-1)).reshape(rows, exits, -1)
+        changed = (actual.argmax(axis=-1) != expected.argmax(axis=-1)).reshape(rows, exits, -1)
         self._answers = changed.shape[-1]
         self._changed.append(changed.sum(axis=-1))
 

@@ -22,9 +22,9 @@ from kdtasks.tasks.segmentation import Segmentation
 from kdtasks.tasks.task import AGREEMENT
 
 
-def _sentence(found: PixelCounts, scores: ModelScores) -> str:
-    pixels = AGREEMENT if found.is_teacher_labelled else "accuracy"
-    return f"{found.metric.name} {found.value:.4f}, pixel {pixels} {scores.accuracy:.4f}"
+def _sentence(answers: PixelCounts, scores: ModelScores) -> str:
+    pixels = AGREEMENT if answers.is_teacher_labelled else "accuracy"
+    return f"{answers.metric.name} {answers.value:.4f}, pixel {pixels} {scores.accuracy:.4f}"
 
 
 class SegmentationEvaluator(Evaluator[PixelCounts]):

@@ -28,12 +28,12 @@ def layers_figures(layers: dict[str, LayerErrors]) -> dict[str, str]:
     }
 
 
-def layers_figure(index: int, name: str, found: LayerErrors) -> str:
+def layers_figure(index: int, name: str, errors: LayerErrors) -> str:
     """Draw the signal-to-quantisation-noise ratio of the worst tensors, the worst on top.
 
     Bars are the whole noise, dots the rounding of the tensor alone.
     """
-    worst = [tensor for tensor in found.tensors if tensor.snr is not None][:_SHOWN]
+    worst = [tensor for tensor in errors.tensors if tensor.snr is not None][:_SHOWN]
 
     def plot(axes: "Axes") -> None:
         rows = range(len(worst))

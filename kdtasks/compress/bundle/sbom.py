@@ -126,9 +126,11 @@ def _component(name: str, version: str) -> dict[str, Any]:
     }
 
 
-def _licence(found: Distribution) -> dict[str, Any]:
+def _licence(distribution: Distribution) -> dict[str, Any]:
     licences = (
-        found.metadata[key] for key in ("License-Expression", "License") if key in found.metadata
+        distribution.metadata[key]
+        for key in ("License-Expression", "License")
+        if key in distribution.metadata
     )
     licence = next(licences, "")
     is_name = re.fullmatch(r".{1,80}", licence)  # some put the whole text there

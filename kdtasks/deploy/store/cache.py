@@ -94,15 +94,15 @@ class Cache:
         """What a reference was last found to be; null where it never was, or is unreadable."""
         return _read_resolution(self._reference(store, reference))
 
-    def remember(self, store: str, reference: Reference, found: Resolution) -> None:
+    def remember(self, store: str, reference: Reference, resolution: Resolution) -> None:
         """Write down what a reference was found to be."""
         last = self.resolution(store, reference)
         if last:
-            is_same = last.manifest_sha256 == found.manifest_sha256
+            is_same = last.manifest_sha256 == resolution.manifest_sha256
             previous = last.previous_sha256 if is_same else last.manifest_sha256
-            found = dataclasses.replace(found, previous_sha256=previous)
-        if found != last:
-            content = json.dumps(dataclasses.asdict(found), indent=2)
+            resolution = dataclasses.replace(resolution, previous_sha256=previous)
+        if resolution != last:
+            content = json.dumps(dataclasses.asdict(resolution), indent=2)
             write_whole(self._reference(store, reference), content.encode())
 
     def manifest(self, sha256: str) -> bytes | None:

@@ -270,9 +270,9 @@ def _verify(
     data: bytes, kind: str, key: str, expected: Reference, trusted: Sequence[PublicKey]
 ) -> JsonObject:
     record = verify_record(data, key=key, kind=kind, trusted=trusted)
-    found = (record.get("name"), record.get(kind))
-    if found != expected:
-        raise IntegrityError(f"{key} is damaged: it is {kind} {found[1]!r} of {found[0]!r}")
+    actual = (record.get("name"), record.get(kind))
+    if actual != expected:
+        raise IntegrityError(f"{key} is damaged: it is {kind} {actual[1]!r} of {actual[0]!r}")
     return record
 
 

@@ -157,12 +157,12 @@ def load_keras_file(path: Path) -> tuple[ModuleType, Any]:
             return library, library.models.load_model(copy, compile=False, **options)
 
 
-def _write_config(path: Path, found: KerasFile) -> None:
+def _write_config(path: Path, keras_file: KerasFile) -> None:
     """Put the configuration that was checked into a file; its weights stay."""
     import h5py
 
-    text = json.dumps(found.config)
-    if found.kind == "hdf5":
+    text = json.dumps(keras_file.config)
+    if keras_file.kind == "hdf5":
         with h5py.File(path, "r+") as content:
             content.attrs["model_config"] = text
         return

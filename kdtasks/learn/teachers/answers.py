@@ -128,9 +128,9 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
         write_json(partial / DESCRIPTION, {"answers": LOGITS, "output": kind})
 
 
-def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> AnswerFile:
+def _in_order(answers: AnswerFile, class_names: Sequence[str], source: Path) -> AnswerFile:
     """Refuse what cannot be right, and put the columns into the order of the dataset's classes."""
-    columns = list(found.classes or class_names)
+    columns = list(answers.classes or class_names)
     if sorted(columns) != sorted(class_names):
         wrong = {
             "of no class": [name for name in columns if name not in class_names],
@@ -142,32 +142,32 @@ def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> An
             f"teacher.path: the columns of {source} are not the classes ({note}); they must be "
             "named as class_names in data/prepared/dataset.json, in any order"
         )
-    if found.values.shape[1] != len(columns):
+    if answers.values.shape[1] != len(columns):
         raise TeacherError(
-            f"teacher.path: {source} has {found.values.shape[1]} columns of numbers, the dataset "
+            f"teacher.path: {source} has {answers.values.shape[1]} columns of numbers, the dataset "
             f"{len(columns)} classes; give a column for each, in the order of class_names in "
             "data/prepared/dataset.json"
         )
-    names = np.array(found.names)
+    names = np.array(answers.names)
     unique, counts = np.unique(names, return_counts=True)
     if (counts > 1).any():
         raise TeacherError(
             f"teacher.path: {source} names {_some(unique[counts > 1].tolist())} more than once; "
             "leave one row for each image"
         )
-    infinite = ~np.isfinite(found.values).all(axis=1)
+    infinite = ~np.isfinite(answers.values).all(axis=1)
     if infinite.any():
         raise TeacherError(
             f"teacher.path: {source} holds numbers that are not finite, for "
             f"{_some(names[infinite].tolist())}; answer those images again, or leave them out"
         )
     order = [columns.index(name) for name in class_names]
-    return found._replace(values=np.ascontiguousarray(found.values[:, order]))
+    return answers._replace(values=np.ascontiguousarray(answers.values[:, order]))
 
 
-def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
+def _kind(answers: AnswerFile, params: TeacherParams, source: Path) -> str:
     """Find out whether the rows are logits or probabilities."""
-    kind = found.kind or params.output
+    kind = answers.kind or params.output
     if params.output == "sigmoids" and kind == "probabilities":
         kind = "sigmoids"
     if params.output not in ("auto", kind):
@@ -178,22 +178,22 @@ def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
     if kind == "logits":
         return kind
     if kind == "sigmoids":
-        if not are_fractions(found.values):
+        if not are_fractions(answers.values):
             raise TeacherError(
                 f"teacher.output is sigmoids, but the numbers of {source} reach from "
-                f"{found.values.min():.4g} to {found.values.max():.4g}, and probabilities are of "
-                "0…1; set teacher.output to auto"
+                f"{answers.values.min():.4g} to {answers.values.max():.4g}, and probabilities are "
+                "of 0…1; set teacher.output to auto"
             )
         return kind
-    if are_probabilities(found.values):
+    if are_probabilities(answers.values):
         return "probabilities"
-    if kind == "probabilities" or are_fractions(found.values):
-        sums = found.values.sum(axis=1)
+    if kind == "probabilities" or are_fractions(answers.values):
+        sums = answers.values.sum(axis=1)
         row = int(np.abs(sums - 1).argmax())
         raise TeacherError(
-            f"teacher.path: the numbers of {source} {'are' if found.kind else 'look like'} "
-            f"probabilities, but those of {found.names[row]} add up to {sums[row]:.4g}, not to 1; "
-            "give all classes of each image, or set teacher.output to sigmoids if each is a "
+            f"teacher.path: the numbers of {source} {'are' if answers.kind else 'look like'} "
+            f"probabilities, but those of {answers.names[row]} add up to {sums[row]:.4g}, not to "
+            "1; give all classes of each image, or set teacher.output to sigmoids if each is a "
             "probability by itself, to logits if they are logits (cosines are: multiply them by "
             "the scale that their model was trained with)"
         )

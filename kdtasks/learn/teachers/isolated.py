@@ -76,9 +76,7 @@ def open_isolated(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         answers = reply.arrays
         expected = (len(batch), *header["output_shape"])
         shape = answers[0].shape
-        if len(shape) != len(expected) or any(
-            size not in (None, number) for size, number in zip(expected, shape, strict=True)
-        ):
+        if not fits(expected, shape):
             raise TeacherError(f"{problem}: it gave numbers of {shape}, {expected} were expected")
         return answers
 
@@ -88,6 +86,13 @@ def open_isolated(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         tuple(header["output_shape"]),
         run,
         header["parameters"],
+    )
+
+
+def fits(shape: Sequence[int | None], actual: Sequence[int | None]) -> bool:
+    """Whether shapes are the same; None fits any size."""
+    return len(shape) == len(actual) and all(
+        size in (None, number) for size, number in zip(shape, actual, strict=True)
     )
 
 

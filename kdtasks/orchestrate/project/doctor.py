@@ -165,9 +165,9 @@ def check_disk(folder: Path) -> Finding:
     return _check_room("disk", free_disk_gb(folder), DISK_NEEDED_GB, fix, word=" free")
 
 
-def _check_room(subject: str, found: float, needed: float, fix: str, word: str = "") -> Finding:
-    message = f"{found:.1f} GB{word}"
-    if found >= needed:
+def _check_room(subject: str, gigabytes: float, needed: float, fix: str, word: str = "") -> Finding:
+    message = f"{gigabytes:.1f} GB{word}"
+    if gigabytes >= needed:
         return Finding("ok", subject, message)
     return Finding("warn", subject, f"{message}, under {needed:g} GB", fix)
 
