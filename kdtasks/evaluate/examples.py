@@ -50,7 +50,7 @@ def pick_mistakes(
     per_pair: int = 4,
     max_rows: int = 60,
 ) -> npt.NDArray[np.int64]:
-    """Pick wrong answers, the surest first: `max_rows`, `per_pair` of a label and an answer.
+    """Pick wrong answers, the surest first: at most `per_pair` of a label and an answer.
 
     Args:
         labels, predicted: integer [N].

@@ -127,11 +127,8 @@ def _component(name: str, version: str) -> dict[str, Any]:
 
 
 def _licence(distribution: Distribution) -> dict[str, Any]:
-    licences = (
-        distribution.metadata[key]
-        for key in ("License-Expression", "License")
-        if key in distribution.metadata
-    )
+    metadata = distribution.metadata
+    licences = (metadata[key] for key in ("License-Expression", "License") if key in metadata)
     licence = next(licences, "")
     is_name = re.fullmatch(r".{1,80}", licence)  # some put the whole text there
     return {"licenses": [{"license": {"name": licence}}]} if is_name else {}
