@@ -68,14 +68,8 @@ def show_data(
     record = record.model_copy(update={"notes": (*record.notes, *notes)})
     inspection = inspection._replace(record=record)
     if html is not None:
-        page = DataPage(
-            title,
-            record,
-            inspection.split_of,
-            inspection.overview,
-            params.source.mask_values,
-            inspection.refused,
-        )
+        page = DataPage(title, record, inspection.split_of, inspection.overview,
+                        params.source.mask_values, inspection.refused)  # fmt: skip
         write_text(html, render_data_page(page))
     if as_json:
         print_json(_as_object(inspection, findings, params))
