@@ -123,6 +123,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     problem, causes = f"{where} cannot be read", (ValueError, RecursionError)
     with explained(BundleError, problem, "fetch the bundle again", *causes):
         content = json.loads(text.decode("utf-8"))
+        json.dumps(content, ensure_ascii=False).encode("utf-8")  # no half of a character
         for found in _problems(content):
             raise BundleError(f"{where} {found}")
     return from_json(Manifest, content)
