@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> Any:
         if problem := _excess(YAML(typ="safe", pure=True).parse(text)):
             raise ParamsError(f"{path} {problem}")
         return YAML(typ="safe", pure=True).load(text)
-    except UnicodeError as error:
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
         raise ParamsError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
     # Python refuses a number of thousands of digits, and a date that no calendar has.
     except (YAMLError, ValueError) as error:
