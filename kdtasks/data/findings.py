@@ -152,11 +152,11 @@ class _Examiner:
             for kind, outliers in image_outliers(dataset.images, classes, self.levels).items()
         }
         first = {name: row for row, name in reversed(list(enumerate(self.sources)))}
-        there = [name for name in dataset.headers if name in first]
+        known = [name for name in dataset.headers if name in first]
         # masks are cut, so that images of any size may be as they are
         size = (1, 1) if self.per_pixel else dataset.images.shape[1:3]
-        sizes = size_outliers([dataset.headers[name] for name in there], (size[0], size[1]))
-        listed["size"] = self._listed(sizes, [first[name] for name in there])
+        sizes = size_outliers([dataset.headers[name] for name in known], (size[0], size[1]))
+        listed["size"] = self._listed(sizes, [first[name] for name in known])
         return listed
 
     def copies(self) -> Copies:

@@ -80,8 +80,8 @@ def _labelled(images: Path, *, is_classification: bool) -> Proposal:
         notes: list[str] = []
         listed = {} if has_folders else _lists_of_splits(images, inner, notes)
         if not listed:
-            said = [f"data.path is {inner}: nothing beside it holds classes"] * (inner != images)
-            return Proposal(source, inner, notes=said + notes)
+            moved = [f"data.path is {inner}: nothing beside it holds classes"] * (inner != images)
+            return Proposal(source, inner, notes=moved + notes)
         name = relative_name(inner, images)
         listing = source_of(name="file_names", images=name, lists=listed)
         return Proposal(listing, images, notes=notes)

@@ -93,8 +93,8 @@ class _Resamples(NamedTuple):
         is_right = answers == labels
         hits = right + _sum_by(self.own[:, is_right], labels[is_right], classes)
         # which other class is answered wrongly nobody knows, but none that no image is of
-        there = self.totals > 0
-        spread = there * (wrong.sum(axis=1, keepdims=True) - wrong) / max(there.sum() - 1, 1)
+        present = self.totals > 0
+        spread = present * (wrong.sum(axis=1, keepdims=True) - wrong) / max(present.sum() - 1, 1)
         answered = right + spread + _sum_by(self.own, answers, classes)
         return hits, np.broadcast_to(self.totals, hits.shape), answered
 

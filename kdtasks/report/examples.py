@@ -247,7 +247,7 @@ def mask_patches(
     if "predicted" not in examples:
         return []
     palette = palette_of(colours)
-    there = compared if np.array_equal(compared.get("rows", []), examples["rows"]) else {}
+    same_rows = compared if np.array_equal(compared.get("rows", []), examples["rows"]) else {}
     patches = []
     for row, (image, labels, shipped) in enumerate(
         zip(examples["images"], examples["labels"], examples["predicted"], strict=True)
@@ -255,7 +255,7 @@ def mask_patches(
         counts = counted(labels, ignore_label)
         wrong = counts & (labels != shipped)
         answers = {
-            field: image_address(palette[compared[name][row]]) if name in there else None
+            field: image_address(palette[compared[name][row]]) if name in same_rows else None
             for field, name in _COMPARED.items()
         }
         patches.append(

@@ -33,10 +33,10 @@ def missing_sbom(libraries: Mapping[str, str | None]) -> str:
     Args:
         libraries: of the manifest, package to version.
     """
-    told = {name: _component(name, version) for name, version in libraries.items() if version}
-    if not told:
+    components = {name: _component(name, version) for name, version in libraries.items() if version}
+    if not components:
         return sbom_text(PACKED)
-    return _line(_document(told, TOLD, compositions=[{"aggregate": "incomplete"}]))
+    return _line(_document(components, TOLD, compositions=[{"aggregate": "incomplete"}]))
 
 
 def installed_closure(name: str = PACKAGE, extra: str = EXTRA) -> dict[str, list[str]]:

@@ -69,9 +69,9 @@ class FileNames(Source):
         return self.model_copy(update={"classes": None, "lists": {}})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        there = {name for _, name in self._named(folder) if name}
-        refuse_look_alikes(sorted(there))
-        return order_classes(there, configured_classes(self.classes, folder))
+        names = {name for _, name in self._named(folder) if name}
+        refuse_look_alikes(sorted(names))
+        return order_classes(names, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the images whose names tell their class.
@@ -99,11 +99,11 @@ class FileNames(Source):
     def layout_found(self, folder: Path) -> Sequence[str]:
         images = self._named(folder)
         example, named = next((path.name, name) for path, name in images if name)
-        said = [f"classes by the names of images: {example} is of {named}"]
+        notes = [f"classes by the names of images: {example} is of {named}"]
         _, sentence = self._given(folder, [path for path, _ in images])
         if sentence:
-            said.append(f"splits by {and_list(list(self.lists.values()))}: {sentence}")
-        return said
+            notes.append(f"splits by {and_list(list(self.lists.values()))}: {sentence}")
+        return notes
 
     def _given(self, folder: Path, paths: Sequence[Path]) -> tuple[list[str | None], str]:
         """Give the split that each image is listed in, as of `divide`.

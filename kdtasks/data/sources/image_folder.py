@@ -55,8 +55,8 @@ class ImageFolder(Source):
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
         listing = self._list(folder)
-        there = {entry.name for entry in listing.folders if any(files_below(entry.path))}
-        return order_classes(there, configured_classes(self.classes, folder))
+        names = {entry.name for entry in listing.folders if any(files_below(entry.path))}
+        return order_classes(names, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the files of the class folders.

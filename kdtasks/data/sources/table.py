@@ -134,11 +134,11 @@ class ImageTable(Source):
         used = {*opened.columns.values(), *opened.one_hot}
         roles = [f"{role} in {column!r}" for role, column in opened.columns.items()]
         roles += [f"classes in {len(opened.one_hot)} columns of 0 and 1"] if opened.one_hot else []
-        said = f"table {relative_name(opened.file, folder)}: {', '.join(roles)}"
+        table = f"table {relative_name(opened.file, folder)}: {', '.join(roles)}"
         if unused := [column for column in opened.table.columns if column not in used]:
-            said += f"; not used: {', '.join(map(repr, unused))}"
+            table += f"; not used: {', '.join(map(repr, unused))}"
         _, sentence = self._splits(opened)
-        notes = [f"{said}; {sentence}" if sentence else said]
+        notes = [f"{table}; {sentence}" if sentence else table]
         if opened.surplus:
             notes.append(
                 f"{quantity(len(opened.surplus), 'image')} in no row are left out, such as "

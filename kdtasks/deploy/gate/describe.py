@@ -48,8 +48,8 @@ def decision_markdown(decision: GateDecision, *, confidence: float) -> str:
             f"{points_range((comparison.lower, comparison.upper))}. "
             f"{comparison.sentence(decision.alias)}"
         )
-    said = (*_limits(decision, broken="**broken**"), *decision.notes)
-    parts.append("\n".join(f"- {words}" for words in said))
+    sentences = (*_limits(decision, broken="**broken**"), *decision.notes)
+    parts.append("\n".join(f"- {words}" for words in sentences))
     return "\n\n".join(parts)
 
 

@@ -169,14 +169,14 @@ def _put_back(
 ) -> list[tuple[str, int]]:
     """Write deleted versions again that an alias was moved to meanwhile; gives the others."""
     named = {(model.name, number) for model in models for number in model.named()}
-    gone = []
+    others = []
     for version in deleted:
         if version in named and version in manifests:
             with contextlib.suppress(StoreConflictError):
                 objects.create(version_key(*version), manifests[version].manifest)
         else:
-            gone.append(version)
-    return gone
+            others.append(version)
+    return others
 
 
 def _delete_blobs(objects: Objects, blobs: Iterable[Entry], before: datetime) -> list[Entry]:

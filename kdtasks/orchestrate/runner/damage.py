@@ -57,14 +57,14 @@ def repair(project: Path, damaged: Sequence[DamagedFile]) -> list[DamagedFile]:
     """
     for file in damaged:
         file.cached.unlink()
-        here = project / file.path
-        if here.is_file() and _is_whole(here, file.hash):
+        workspace = project / file.path
+        if workspace.is_file() and _is_whole(workspace, file.hash):
             with partial_beside(file.cached) as partial:
-                shutil.copyfile(here, partial)
+                shutil.copyfile(workspace, partial)
                 partial.chmod(0o444)
                 partial.replace(file.cached)
-        elif here.is_file():
-            here.unlink()
+        elif workspace.is_file():
+            workspace.unlink()
     lost = [file for file in damaged if not file.cached.is_file()]
     if lost:
         stages = sorted({file.stage for file in lost})

@@ -143,19 +143,19 @@ def _relative(path: Any, folder: Path) -> str:
 
 def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> StageWork:
     params = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
-    here = [dep for dep in params if Path(dep.fs_path) == params_file]
+    own = [dep for dep in params if Path(dep.fs_path) == params_file]
     reads = sorted(str(dep.def_path) for dep in _files(stage))
     about = {
         "name": stage.addressing,
         "cmd": stage.cmd,
-        "params": [dep.read_params() for dep in params if dep not in here],
+        "params": [dep.read_params() for dep in params if dep not in own],
         "reads": reads,
         "writes": sorted(str(out.def_path) for out in stage.outs),
     }
-    keys = sorted(key for dep in here for key in dep.params)
+    keys = sorted(key for dep in own for key in dep.params)
     if str(ProjectPaths().code) in about["writes"]:
         keys = []  # a stage's list of code depends on params of that stage alone
-    reads_all = PARAMS in reads or any(not dep.params for dep in here)
+    reads_all = PARAMS in reads or any(not dep.params for dep in own)
     return StageWork(_hash_of(about), tuple(keys), reads_all, needs)
 
 
