@@ -59,15 +59,15 @@ def describe(node: StageNode, outcome: Outcome) -> str:
 def latest_descriptions(project: Path, graph: StageGraph) -> dict[str, str | None]:
     """The newest version that the server has of every stage's artifacts, by key."""
     keys = [key for node in graph.nodes.values() for key in _keys(project, node).values()]
-    found: dict[str, str | None] = {}
+    descriptions: dict[str, str | None] = {}
     with get_client(sync_client=True) as client:
         for start in range(0, len(keys), PAGE):
             key_filter = ArtifactCollectionFilterKey(any_=keys[start : start + PAGE])
             latest = client.read_latest_artifacts(
                 artifact_filter=ArtifactCollectionFilter(key=key_filter), limit=PAGE
             )
-            found.update({artifact.key: artifact.description for artifact in latest})
-    return found
+            descriptions.update({artifact.key: artifact.description for artifact in latest})
+    return descriptions
 
 
 def publish(project: Path, node: StageNode, outcome: Outcome) -> None:

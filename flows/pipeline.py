@@ -80,8 +80,8 @@ def flow_state(outcomes: Mapping[str, Outcome]) -> State[None]:
     """The state of a flow run after its stages: completed only if all of them are up to date."""
     counted = Counter(outcome.state for outcome in outcomes.values())
     count = ", ".join(f"{number} {state}" for state, number in counted.items())
-    failures = [it.text for it in outcomes.values() if it.state is StageState.FAILED]
-    skipped = [name for name, it in outcomes.items() if it.state is StageState.SKIPPED]
+    failures = [outcome.text for outcome in outcomes.values() if outcome.state is StageState.FAILED]
+    skipped = [name for name, outcome in outcomes.items() if outcome.state is StageState.SKIPPED]
     if failures:
         note = [f"not run: {', '.join(skipped)}"] if skipped else []
         return Failed(message="\n".join([*failures, *note]))

@@ -36,9 +36,8 @@ from kdtasks.deploy.store.publish import (
 from kdtasks.deploy.store.records import FoundVersion, read_alias
 from kdtasks.deploy.store.signing import load_public_keys, load_signing_key
 from kdtasks.edge.bundle_files import read_manifest
-from kdtasks.orchestrate.project.origin import find_origin
+from kdtasks.orchestrate.project.origin import find_origin, shipped_texts
 from kdtasks.orchestrate.project.project import find_address
-from kdtasks.orchestrate.project.shipped import shipped_texts
 from kdtasks.params import Params
 
 STATES = {"promote": "Accepted", "keep": "Rejected", "nothing": "Unchanged"}

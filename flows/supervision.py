@@ -137,7 +137,7 @@ def run_flow(project: Path, begin: Callable[[], State[Any]]) -> int:
         except KeyboardInterrupt:  # before the flow run had begun, or after it had ended
             return 130
         except Exception as error:
-            if not any(isinstance(it, httpx.HTTPError) for it in (error, error.__cause__)):
+            if not any(isinstance(cause, httpx.HTTPError) for cause in (error, error.__cause__)):
                 raise
             raise ProjectError(
                 f"the Prefect server failed ({error}), so it does not know how this run ended; "

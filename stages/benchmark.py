@@ -1,7 +1,7 @@
 """Measure latency and memory of a variant's bundle on this machine, and on devices."""
 
+from kdtasks.compress.tflite.accelerators import fit_target
 from kdtasks.compress.tflite.estimated_latency import NotEstimatedError, benchmark_at
-from kdtasks.compress.tflite.targets import fit_target
 from kdtasks.core.events import warn
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import check_not_refused

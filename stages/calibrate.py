@@ -37,7 +37,7 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     )
     calibration.write(paths.calibration(variant))
     points = choices.points if choices else []
-    write_csv(paths.tradeoff(variant), TRADEOFF, [(it.cost, it.accuracy) for it in points])
+    write_csv(paths.tradeoff(variant), TRADEOFF, [(point.cost, point.accuracy) for point in points])
     shown = {}
     if choices:
         images = dataset.images("calibration")[choices.rows]

@@ -16,7 +16,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     """Write a list of files and their SHA-256 for each stage."""
     load_project_params(paths.root)
     watched = [params.data.path, params.data.unlabelled, *params.evaluate.slices.folders.values()]
-    refuse_broken_links(paths.root / it for it in watched)
+    refuse_broken_links(paths.root / path for path in watched)
     with atomic_folder(paths.code) as partial:
         for name, text in listings(paths.root, params.model_dump()).items():
             write_text(partial / f"{name}.txt", text)

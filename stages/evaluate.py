@@ -27,12 +27,12 @@ def main(params: Params, paths: ProjectPaths, variant: str) -> None:
     dataset, parts = open_prepared(paths.prepared), read_parts(paths.slices)
     folders = open_folders(paths, params.evaluate.slices.folders)
     evaluator = evaluator_of(dataset, params.evaluate, parts=parts, folders=folders)
-    found = evaluator.evaluate(bundle)
-    found.scores.write(paths.metrics("evaluate", variant))
-    write_arrays(paths.predictions(variant), **found.predictions)
-    write_csv(paths.reliability(variant), RELIABILITY, found.reliability)
-    write_arrays(paths.examples(variant), **found.examples)
-    print(f"{variant}: {found.sentence}")
+    evaluation = evaluator.evaluate(bundle)
+    evaluation.scores.write(paths.metrics("evaluate", variant))
+    write_arrays(paths.predictions(variant), **evaluation.predictions)
+    write_csv(paths.reliability(variant), RELIABILITY, evaluation.reliability)
+    write_arrays(paths.examples(variant), **evaluation.examples)
+    print(f"{variant}: {evaluation.sentence}")
 
 
 if __name__ == "__main__":

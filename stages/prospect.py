@@ -32,7 +32,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     teacher = open_teacher(paths.teacher, batch_size=params.targets.batch_size)
     teacher = teacher.for_images(dataset.names("validation"))
     to_inputs = partial(teacher.inputs, paths.teacher_images, "validation")
-    found = forecast(
+    prospect = forecast(
         evaluator_of(dataset, params.evaluate, split="validation"),
         lambda images: teacher.predict(to_inputs(images), slice(None))[0],
         lambda images: predictor.logits(images)[-1],
@@ -41,10 +41,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
         labels=Labels.read(paths.metrics("labels")),
         unlabelled=Targets.read(paths.targets / "targets.json").unlabelled,
     )
-    found.write(paths.metrics("prospect"))
+    prospect.write(paths.metrics("prospect"))
     trained.remove_checkpoints()
-    show = warn if found.outlook == "will not help" else print
-    show(f"forecast, from {found.rows:,} validation images: {found.advice}")
+    show = warn if prospect.outlook == "will not help" else print
+    show(f"forecast, from {prospect.rows:,} validation images: {prospect.advice}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
     seed_everything(seed)
     # without labels to rank by, any images do for the statistics of batch normalisation
     rows = labelled if len(labelled) else np.arange(dataset.counts["train"].total)
-    found = sensitivity(
+    record = sensitivity(
         load_model(paths.model("distill", seed)),
         rank=params.compress.passes.filters.rank,
         examples=TrainingExamples(
@@ -35,10 +35,10 @@ def main(params: Params, paths: ProjectPaths) -> None:
         validation=(dataset.images("validation"), dataset.labels("validation")),
         ignore_label=dataset.ignore_label,
     )
-    found = found.model_copy(update={"labels_from": dataset.labels_from("validation")})
-    what = AGREEMENT if found.labels_from else "accuracy"
-    found.write(paths.metrics("sensitivity"))
-    for name, metrics in found.layers.items():
+    record = record.model_copy(update={"labels_from": dataset.labels_from("validation")})
+    what = AGREEMENT if record.labels_from else "accuracy"
+    record.write(paths.metrics("sensitivity"))
+    for name, metrics in record.layers.items():
         parts = ", ".join(f"{key}: {value:.4f}" for key, value in metrics.items() if "." in key)
         print(f"{name}, {metrics['filters']} filters: {what} without a fraction of them {parts}")
 

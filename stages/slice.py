@@ -19,16 +19,16 @@ def main(params: Params, paths: ProjectPaths, name: str) -> None:
     """Write the images as a dataset of a test split alone, and as the teacher sees them."""
     dataset, decoded = open_prepared(paths.prepared), DecodedImages(paths.decoded)
     settings = settings_of(Path(params.evaluate.slices.folders[name]), params.data, dataset)
-    found = read_slice_folder(settings, dataset, paths.unlabelled, decoded)
-    folder, split = paths.slice_folder(name), all_test(found)
+    raw = read_slice_folder(settings, dataset, paths.unlabelled, decoded)
+    folder, split = paths.slice_folder(name), all_test(raw)
     folder.mkdir(parents=True, exist_ok=True)
-    write_prepared(folder / PREPARED, found, split, settings)
+    write_prepared(folder / PREPARED, raw, split, settings)
     form = params.teacher.input
     own = TeacherImageFormat(form.size, form.channels)
-    write_teacher_images(folder / TEACHER_IMAGES, settings, found, split, (), own, decoded)
+    write_teacher_images(folder / TEACHER_IMAGES, settings, raw, split, (), own, decoded)
     print(
-        f"slice {name}: {quantity(len(found), 'image')}, besides {len(found.excluded)} excluded "
-        f"and {len(found.problems)} with a problem (see {folder / PREPARED})"
+        f"slice {name}: {quantity(len(raw), 'image')}, besides {len(raw.excluded)} excluded "
+        f"and {len(raw.problems)} with a problem (see {folder / PREPARED})"
     )
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.compress.bundle.write import make_self_test, write_bundle
 from kdtasks.core.backend import keras, keras_3, tf
 from kdtasks.edge.bundle_files import MODEL, BundleFiles
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.segments import Segments
+from kdtasks.orchestrate.project.pack import write_archive
 
 CLASSES = 3
 

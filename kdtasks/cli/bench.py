@@ -81,7 +81,7 @@ def bench_bundle(
         f"{threads}, {run.cpu}"
     )
     typer.echo(f"on {device}: {describe_conditions(run.machine())}\n" if device else "")
-    rows = [[f"{statistic_name(each)} latency", f"{latency.of(each):.3f}"] for each in STATISTICS]
+    rows = [[f"{statistic_name(name)} latency", f"{latency.of(name):.3f}"] for name in STATISTICS]
     rows += [
         [f"mean of {rate:.0%} that leave at exit {k}", NOTHING if mean is None else f"{mean:.3f}"]
         for k, (mean, rate) in enumerate(zip(means, rates, strict=True), start=1)

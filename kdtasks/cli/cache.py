@@ -11,13 +11,13 @@ def verify_cache(project: Path, *, as_json: bool) -> Status:
     """Print what was damaged and what became of it."""
     damaged = find_damaged(project)
     lost = repair(project, damaged)
-    fates = [(each, each in lost) for each in damaged]
+    fates = [(file, file in lost) for file in damaged]
     lines = [
-        f"{each.path} of {each.stage}: "
+        f"{file.path} of {file.stage}: "
         + ("lost: `kdtasks run` makes it anew" if gone else "repaired")
-        for each, gone in fates
+        for file, gone in fates
     ]
     lines.append(f"{len(damaged)} damaged, {len(damaged) - len(lost)} repaired")
-    found = [{"path": each.path, "stage": each.stage, "lost": gone} for each, gone in fates]
+    found = [{"path": file.path, "stage": file.stage, "lost": gone} for file, gone in fates]
     print_result(found, "\n".join(lines), as_json=as_json)
     return Status.FAILED if lost else Status.DONE

@@ -63,39 +63,39 @@ def show_data(
         loaded = load_params(project / PARAMS)
         params = loaded.data.model_copy(update={"path": str(project / loaded.data.path)})
         title = loaded.recipe
-    found = inspect_data(params)
-    record, findings = in_order(found.record, found.overview.findings)
+    inspection = inspect_data(params)
+    record, findings = in_order(inspection.record, inspection.overview.findings)
     record = record.model_copy(update={"notes": (*record.notes, *notes)})
-    found = found._replace(record=record)
+    inspection = inspection._replace(record=record)
     if html is not None:
-        page = DataPage(title, record, found.split_of, found.overview, params.source.mask_values,
-                        found.refused)  # fmt: skip
+        page = DataPage(title, record, inspection.split_of, inspection.overview,
+                        params.source.mask_values, inspection.refused)  # fmt: skip
         write_text(html, render_data_page(page))
     if as_json:
-        print_json(_as_object(found, findings, params))
+        print_json(_as_object(inspection, findings, params))
     else:
-        _print(found, findings, params, title)
+        _print(inspection, findings, params, title)
         if path is not None:
             typer.echo(f"\nput into params.yaml\n{_yaml(_proposed(params))}", nl=False)
         shown = f"{html} shows the images" if html else "--html data.html shows the images"
         typer.echo(f"\n{shown}")
-    return 1 if found.refused or _problems(found, params) else 0
+    return 1 if inspection.refused or _problems(inspection, params) else 0
 
 
-def _as_object(found: Inspection, findings: Findings, params: DataParams) -> JsonObject:
-    record = found.record.model_dump(mode="json", exclude={"sha256"})
+def _as_object(inspection: Inspection, findings: Findings, params: DataParams) -> JsonObject:
+    record = inspection.record.model_dump(mode="json", exclude={"sha256"})
     return {
         **record,
-        "refused": found.refused,
-        "problems": found.problems,
-        "uneven": uneven_message(found.record),
+        "refused": inspection.refused,
+        "problems": inspection.problems,
+        "uneven": uneven_message(inspection.record),
         "params": _proposed(params),
         "findings": findings.model_dump(mode="json"),
     }
 
 
-def _print(found: Inspection, findings: Findings, params: DataParams, title: str) -> None:
-    record, per_pixel = found.record, task_of(found.record.task).per_pixel
+def _print(inspection: Inspection, findings: Findings, params: DataParams, title: str) -> None:
+    record, per_pixel = inspection.record, task_of(inspection.record.task).per_pixel
     typer.echo(f"{title}: {headline(record)}")
     for note in record.notes:
         typer.echo(f"  {note}")
@@ -106,8 +106,8 @@ def _print(found: Inspection, findings: Findings, params: DataParams, title: str
         )
     if findings.deep:
         typer.echo(f"  {quantity(findings.deep, 'file')} with 16 bits a channel")
-    _print_counts(found, findings, per_pixel=per_pixel)
-    stops = _problems(found, params)
+    _print_counts(inspection, findings, per_pixel=per_pixel)
+    stops = _problems(inspection, params)
     warnings = [*record.warnings, uneven_message(record), *few_images(findings), stops]
     for warning in filter(None, warnings):
         typer.echo(f"\nwarning: {warning}")
@@ -126,17 +126,17 @@ def _print(found: Inspection, findings: Findings, params: DataParams, title: str
     if record.excluded:
         lines = (f"{problem.path}: {problem.problem}" for problem in record.excluded)
         _print_lines(f"left out: {len(record.excluded):,}", lines, len(record.excluded))
-    if found.refused:
-        typer.echo(f"\nprepare would refuse it: {found.refused}")
+    if inspection.refused:
+        typer.echo(f"\nprepare would refuse it: {inspection.refused}")
 
 
-def _print_counts(found: Inspection, findings: Findings, *, per_pixel: bool) -> None:
-    counts = found.record.counts
+def _print_counts(inspection: Inspection, findings: Findings, *, per_pixel: bool) -> None:
+    counts = inspection.record.counts
     what = "pixels" if per_pixel else "images"
     headings = [what, *counts]
     rows = [
-        [name, *(f"{each.by_class.get(name, 0):,}" for each in counts.values())]
-        for name in found.record.class_names
+        [name, *(f"{split.by_class.get(name, 0):,}" for split in counts.values())]
+        for name in inspection.record.class_names
     ]
     if masks := findings.masks:
         labelled = sum(each.pixels for each in masks.classes.values())
@@ -155,11 +155,11 @@ def _print_counts(found: Inspection, findings: Findings, *, per_pixel: bool) -> 
         typer.echo(f"not labelled: {plain(text.percent(masks.void))} of the pixels")
 
 
-def _problems(found: Inspection, params: DataParams) -> str | None:
-    if not found.problems or params.on_bad == "skip":
+def _problems(inspection: Inspection, params: DataParams) -> str | None:
+    if not inspection.problems or params.on_bad == "skip":
         return None
     return (
-        f"{quantity(found.problems, 'problem')} stop prepare, see below; fix them, or set "
+        f"{quantity(inspection.problems, 'problem')} stop prepare, see below; fix them, or set "
         "data.on_bad: skip"
     )
 

@@ -182,7 +182,7 @@ def run_drift(
     params = load_params(ProjectPaths(project).params)
     name, alias = options.name or params.export.name, options.alias or PRODUCTION
     if paths:
-        summaries = [one for path in telemetry_files(paths) for one in read_telemetry(path)]
+        summaries = [summary for path in telemetry_files(paths) for summary in read_telemetry(path)]
     else:
         summaries = fetch_telemetry(options.open(), name, hours=hours)
     production = options.fetch(name)
@@ -212,15 +212,15 @@ def telemetry_files(paths: Sequence[Path]) -> list[Path]:
     missing = [path for path in paths if not path.exists()]
     if missing:
         raise TelemetryError(f"{missing[0]} not found; give files or folders of telemetry")
-    found = [
+    files = [
         file
         for path in paths
         for file in (sorted([*path.rglob("*.json"), *path.rglob("*.jsonl")]) or [path])
         if file.is_file()
     ]
-    if not found:
+    if not files:
         raise TelemetryError(f"no .json or .jsonl file in {', '.join(map(str, paths))}")
-    return found
+    return files
 
 
 def _report_drift(project: Path, name: str, version: int, drift: Drift) -> None:

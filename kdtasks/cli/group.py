@@ -78,7 +78,8 @@ class LazyGroup(TyperGroup):
         rows = [(name, command.short_help) for name, command in found.items()]
         print_table(rows, title="Commands")
         print_table(filter(None, options), title="Options")
-        print_table([(str(int(one)), text) for one, text in MEANINGS.items()], title="Exit status")
+        rows = [(str(int(status)), meaning) for status, meaning in MEANINGS.items()]
+        print_table(rows, title="Exit status")
 
 
 def lazy_group(app: typer.Typer, root: typer.Typer) -> LazyGroup:

@@ -27,17 +27,17 @@ def find_images(names: Sequence[str]) -> Iterator[tuple[str, str | None]]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            found = [str(inside) for inside in sorted(path.rglob("*")) if _is_image(inside, path)]
+            paths = [str(inside) for inside in sorted(path.rglob("*")) if _is_image(inside, path)]
             nothing = "no image is in this folder"
         elif path.exists() or not glob.has_magic(name):
-            found, nothing = [name] if path.is_file() else [], "not found"
+            paths, nothing = [name] if path.is_file() else [], "not found"
         else:
             # Path.glob takes no absolute pattern.
             matches = glob.glob(name, recursive=True)  # noqa: PTH207
-            found = sorted(match for match in matches if Path(match).is_file())
+            paths = sorted(match for match in matches if Path(match).is_file())
             nothing = "no file matches"
-        yield from ((each, None) for each in found)
-        if not found:
+        yield from ((each, None) for each in paths)
+        if not paths:
             yield name, nothing
 
 

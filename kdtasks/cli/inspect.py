@@ -10,6 +10,7 @@ import typer
 
 from kdtasks.cli.output import print_json, print_table
 from kdtasks.cli.targets import print_target
+from kdtasks.compress.tflite.accelerators import fit_target
 from kdtasks.compress.tflite.arena import (
     Arena,
     delegated_operators,
@@ -17,7 +18,6 @@ from kdtasks.compress.tflite.arena import (
     measure_arenas,
 )
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs
-from kdtasks.compress.tflite.targets import fit_target
 from kdtasks.core import JsonObject
 from kdtasks.edge.bundle_files import MODEL, BundleFiles, open_bundle, open_bundle_files
 
@@ -49,7 +49,7 @@ def inspect_bundle(
         shared = {offset: size for graph in graphs for offset, size in graph.weights.items()}
         weight_bytes = sum(shared.values())
         if as_json:
-            found = {
+            description = {
                 "manifest": manifest.to_json(),
                 "files": {name: len(files.read(name)) for name in files.names},
                 "signatures": [_as_object(graph, delegated[graph.signature]) for graph in graphs],
@@ -57,7 +57,7 @@ def inspect_bundle(
                 "arenas": {name: arena._asdict() for name, arena in arenas.items()} or None,
                 "target": fit and {"name": target, **asdict(fit)},
             }
-            print_json(found)
+            print_json(description)
             return
         _print_manifest(files, weight_bytes)
     for graph in graphs:
@@ -70,7 +70,9 @@ def inspect_bundle(
 
 def _as_object(graph: Graph, delegated: Sequence[bool]) -> JsonObject:
     taken = zip(graph.operators, delegated, strict=True)
-    used = {number for one in graph.operators for number in (*one.inputs, *one.outputs)}
+    used = {
+        number for operator in graph.operators for number in (*operator.inputs, *operator.outputs)
+    }
     return {
         "signature": graph.signature,
         "inputs": graph.inputs,

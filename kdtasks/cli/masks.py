@@ -54,22 +54,22 @@ def mask_targets(images: Sequence[str], out: Path | None, overlay: bool) -> dict
     return targets
 
 
-def write_mask(path: Path, found: MaskPrediction, under: np.ndarray | None) -> None:
+def write_mask(path: Path, prediction: MaskPrediction, under: np.ndarray | None) -> None:
     """Write class indices as a `.png` with the classes' colours as its palette, or as an `.npy`.
 
     Args:
         path: its suffix says which.
-        found: the mask.
+        prediction: the mask.
         under: uint8 [height, width, 1 or 3], the image that half of the colours are drawn over;
             None for the mask alone.
     """
     with atomic_file(path) as partial:
         if path.suffix.lower() == ".npy":
-            np.save(partial, found.mask)
+            np.save(partial, prediction.mask)
         elif under is None:
-            found.image.save(partial)
+            prediction.image.save(partial)
         else:
             import PIL.Image
 
-            over = (class_colours(found.manifest) >> 1)[found.mask]
+            over = (class_colours(prediction.manifest) >> 1)[prediction.mask]
             PIL.Image.fromarray((under >> 1) + over).save(partial)

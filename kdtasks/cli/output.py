@@ -42,11 +42,11 @@ def json_output(as_json: bool) -> Iterator[Callable[[Any], None]]:
 
     Yields: a function that takes the result.
     """
-    found: list[Any] = []
+    results: list[Any] = []
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        yield found.append
+        yield results.append
     if as_json:
-        print_json(found[-1] if found else None)
+        print_json(results[-1] if results else None)
 
 
 def print_table(

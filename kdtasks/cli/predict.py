@@ -114,15 +114,15 @@ def run_predict(
             f"{predictor.manifest.name} tells the class of whole images; --out and --overlay are "
             "for masks, leave them out"
         )
-    found = list(find_images(names))
-    targets = mask_targets([name for name, problem in found if not problem], out, overlay)
-    results = list(_results(predictor, found, targets, overlay, max_pixels))
-    responses = [one for one in results if isinstance(one, PredictedImage)]
+    images = list(find_images(names))
+    targets = mask_targets([name for name, problem in images if not problem], out, overlay)
+    results = list(_results(predictor, images, targets, overlay, max_pixels))
+    responses = [result for result in results if isinstance(result, PredictedImage)]
     if as_json:
-        print_json([one.to_json() for one in results])
+        print_json([result.to_json() for result in results])
     elif responses:
         _print(responses, predictor.segments.count)
-    failures = [one for one in results if isinstance(one, Failure)]
+    failures = [result for result in results if isinstance(result, Failure)]
     for failure in failures:
         typer.echo(f"error: {failure.image}: {failure.problem}", err=True)
     return 1 if failures else 0
@@ -147,13 +147,13 @@ def _parse_thresholds(text: str | None) -> list[float] | None:
 
 def _results(
     predictor: Predictor,
-    found: Sequence[tuple[str, str | None]],
+    images: Sequence[tuple[str, str | None]],
     targets: Mapping[str, Path],
     overlay: bool,
     max_pixels: int,
 ) -> Iterator[PredictedImage | Failure]:
     predictor.warm_up()  # which is no part of a prediction's time
-    for name, problem in found:
+    for name, problem in images:
         if problem:
             yield Failure(name, problem)
             continue

@@ -27,17 +27,17 @@ def show_profile(project: Path, out: Path | None = None) -> None:
         out: the trace's file; None for `report/profile.json` of the project.
     """
     spans = read_spans(project)
-    found = shares(spans)
+    by_stage = shares(spans)
     path = out or project / "report" / "profile.json"
     write_json(path, chrome_trace(spans))
-    if found:
+    if by_stage:
         table = Table(box=None, pad_edge=False, show_header=False)
         for justify in ("left", "right", "left"):
             table.add_column(justify=justify, no_wrap=True)
-        longest = max(sum(works.values()) for works in found.values())
-        for stage, works in found.items():
+        longest = max(sum(works.values()) for works in by_stage.values())
+        for stage, works in by_stage.items():
             table.add_row(stage, duration(sum(works.values())), bar(works, longest))
-        Console().print(_legend(found), table, sep="\n")
+        Console().print(_legend(by_stage), table, sep="\n")
     typer.echo(f"profile: {path} (open it in chrome://tracing or ui.perfetto.dev)")
 
 
@@ -52,10 +52,10 @@ def bar(works: Mapping[str, float], longest: float) -> Text:
     return text
 
 
-def _legend(found: Mapping[str, Mapping[str, float]]) -> Text:
+def _legend(by_stage: Mapping[str, Mapping[str, float]]) -> Text:
     text = Text()
     for work in WORKS:
-        total = sum(works[work] for works in found.values())
+        total = sum(works[work] for works in by_stage.values())
         if total:
             text.append(f"{MARKS[work]} {work} {duration(total)}  ", STYLES[work])
     return text

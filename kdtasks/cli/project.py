@@ -35,13 +35,13 @@ def init(
     from kdtasks.orchestrate.create.project import ProjectInputs, begin
 
     given = ProjectInputs(images, masks, task, teacher, classes, unlabelled)
-    found = []
+    sentences = []
     for sentence in begin(folder, given):  # images are told of before a teacher is waited for
-        found.append(sentence)
+        sentences.append(sentence)
         if not as_json:
             typer.echo(sentence)
     then = f"next: cd {folder} && kdtasks run; then open report/index.html"
-    print_result({"folder": folder, "found": found}, then, as_json=as_json)
+    print_result({"folder": folder, "found": sentences}, then, as_json=as_json)
 
 
 @app.command()
@@ -132,8 +132,8 @@ def links(as_json: JsonOption = False) -> None:
     from kdtasks.params import load_project_params
 
     project = find_project()
-    found = list_links(project, load_project_params(project).data)
-    print_result(found, "\n".join(found or ["no linked folders"]), as_json=as_json)
+    linked = list_links(project, load_project_params(project).data)
+    print_result(linked, "\n".join(linked or ["no linked folders"]), as_json=as_json)
 
 
 @app.command()

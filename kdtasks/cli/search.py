@@ -88,7 +88,7 @@ def _print(summary: VariantSearchSummary) -> None:
         [list(row.values()) for row in rows(summary)],
         columns,
         right=[heading for heading in columns if heading not in ("trial", "limits")],
-        styles=["green" if it.label == summary.winner else "" for it in summary.trials],
+        styles=["green" if trial.label == summary.winner else "" for trial in summary.trials],
     )
     lines = [summary.sentence]
     if summary.adopt:

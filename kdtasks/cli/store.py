@@ -71,8 +71,7 @@ def publish(
     )
     from kdtasks.deploy.store.signing import load_signing_key
     from kdtasks.edge.bundle_files import open_bundle
-    from kdtasks.orchestrate.project.origin import find_origin
-    from kdtasks.orchestrate.project.shipped import shipped_texts
+    from kdtasks.orchestrate.project.origin import find_origin, shipped_texts
 
     if expires is not None and not alias:
         raise StoreError("--expires is of an alias; give one with --alias")
@@ -81,17 +80,17 @@ def publish(
         objects = open_store(store)
         objects.check_conditions()
         files = read_folder(folder)
-        found = find_origin(folder)
+        origin = find_origin(folder)
         key = load_signing_key(signing_key)
         name = name or manifest.name
         lifetime = _lifetime(expires)
         mover = AliasMover(objects, name, alias, key, lifetime=lifetime) if alias else None
         if mover:
             mover.current()  # says early that it may not be moved
-        if found:
-            manifest = replace(manifest, provenance=found.provenance)
+        if origin:
+            manifest = replace(manifest, provenance=origin.provenance)
         about = about_bundle(folder, manifest, files)
-        texts = shipped_texts(files, manifest, found)
+        texts = shipped_texts(files, manifest, origin)
         with with_texts(files, texts) as shipped, show_progress("uploading") as progress:
             published = publish(
                 objects, shipped, name=name, about=about, signing_key=key, progress=progress
@@ -144,21 +143,21 @@ def models(
     from kdtasks.deploy.store.describe import models_table, versions_table
 
     objects = open_store(store)
-    found = list_models(objects, name)
+    entries = list_models(objects, name)
     if as_json:
         print_json(
             {
                 model.name: {
                     "versions": list(model.versions),
-                    "aliases": {word: one.alias.version for word, one in model.aliases.items()},
+                    "aliases": {word: alias.alias.version for word, alias in model.aliases.items()},
                 }
-                for model in found
+                for model in entries
             }
         )
     elif name is None:
-        typer.echo(models_table(found) if found else "no models yet; kdtasks publish adds one")
+        typer.echo(models_table(entries) if entries else "no models yet; kdtasks publish adds one")
     else:
-        typer.echo(versions_table(found[0], fetch_versions(objects, found)))
+        typer.echo(versions_table(entries[0], fetch_versions(objects, entries)))
 
 
 @app.command()

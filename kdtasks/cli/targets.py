@@ -4,7 +4,7 @@ import typer
 
 from kdtasks.cli.output import print_table
 from kdtasks.compress.tflite.accelerators import COVERAGE
-from kdtasks.core.target_fit import TargetFit, TargetSegment
+from kdtasks.core.accelerators import TargetFit, TargetSegment
 
 _FIGURES = ("cycles", "ms", "SRAM", "flash", "DRAM", "accelerated", "left")
 
@@ -12,22 +12,25 @@ _FIGURES = ("cycles", "ms", "SRAM", "flash", "DRAM", "accelerated", "left")
 def print_target(target: str, fit: TargetFit) -> None:
     """Print what an accelerator takes as tables."""
     segments = fit.segments
-    systems = sorted({one.system for one in segments.values() if one.system})
+    systems = sorted({segment.system for segment in segments.values() if segment.system})
     title = ", ".join([f"{target}: {fit.source}", *systems])
     if target in COVERAGE:
-        rows = [(name, str(one.accelerated), str(one.left)) for name, one in segments.items()]
+        rows = [
+            (name, str(segment.accelerated), str(segment.left))
+            for name, segment in segments.items()
+        ]
         print_table(rows, ("", "covered", "left"), right=("covered", "left"), title=title)
     else:
         print_table(
-            [(name, *_figures(one)) for name, one in segments.items()],
+            [(name, *_figures(segment)) for name, segment in segments.items()],
             ("", *_FIGURES),
             right=_FIGURES,
             title=title,
         )
     left = [
-        (name, one.operator, one.tensor, one.reason)
+        (name, fallback.operator, fallback.tensor, fallback.reason)
         for name, segment in segments.items()
-        for one in segment.fallbacks
+        for fallback in segment.fallbacks
     ]
     if left:
         print_table(left, ("", "falls back", "tensor", "why"))
@@ -38,7 +41,7 @@ def print_target(target: str, fit: TargetFit) -> None:
 def _figures(segment: TargetSegment) -> list[str]:
     shown = (segment.cycles, segment.milliseconds, segment.sram, segment.flash, segment.dram)
     cells = [
-        "–" if one is None else f"{one:,.4g}" if isinstance(one, float) else f"{one:,}"
-        for one in shown
+        "–" if figure is None else f"{figure:,.4g}" if isinstance(figure, float) else f"{figure:,}"
+        for figure in shown
     ]
     return [*cells, str(segment.accelerated), str(segment.left)]

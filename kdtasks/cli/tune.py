@@ -64,8 +64,8 @@ def run_tune(project: Path, options: TuneOptions, *, as_json: bool = False) -> i
     with json_output(as_json) as emit:
         if status := run_pipeline(project, RunOptions(NEEDED)):
             return status
-        found = _tuned(tuning, options)
-        emit(found.content())
+        result = _tuned(tuning, options)
+        emit(result.content())
     return 0
 
 
@@ -89,9 +89,9 @@ def _tuned(tuning: Tuning, options: TuneOptions) -> TuneResult:
         experiments = TrialExperiments.of(tuning)
         keep = experiments.keep if experiments else None
         trials = run_trials(tuning, print_trial, on_recorded=keep, minutes=options.minutes)
-        found = write_result(tuning, trials)
-        _print(tuning, found, output, has_experiments=experiments is not None)
-    return found
+        result = write_result(tuning, trials)
+        _print(tuning, result, output, has_experiments=experiments is not None)
+    return result
 
 
 def run_apply(project: Path, *, as_json: bool = False) -> int:
@@ -104,24 +104,26 @@ def run_apply(project: Path, *, as_json: bool = False) -> int:
     return 0
 
 
-def _print(tuning: Tuning, found: TuneResult, output: LineOutput, *, has_experiments: bool) -> None:
+def _print(
+    tuning: Tuning, result: TuneResult, output: LineOutput, *, has_experiments: bool
+) -> None:
     print_table(
         [
-            [name, percent(best.score), f"{best.number} of {found.trials}", _text(best.settings)]
-            for name, best in found.best.items()
+            [name, percent(best.score), f"{best.number} of {result.trials}", _text(best.settings)]
+            for name, best in result.best.items()
         ],
         COLUMNS,
         right=["validation"],
     )
-    best = [experiment_name(tuning, name, trial.number) for name, trial in found.best.items()]
+    best = [experiment_name(tuning, name, trial.number) for name, trial in result.best.items()]
     kept = f"by `dvc exp show`; the best are {' and '.join(best)}"
     if not has_experiments:
         kept = "with a commit in git they would be DVC experiments too"
     seeds, metric = tuning.params.seeds, tuning.params.metric
-    used = {*tuning.params.tune.seeds, found.seed}
+    used = {*tuning.params.tune.seeds, result.seed}
     lines = [
-        f"best validation {metric.name} of {quantity(found.trials, 'trial')} each, all with seed "
-        f"{found.seed}; of so many the best is flattered, so it is no verdict",
+        f"best validation {metric.name} of {quantity(result.trials, 'trial')} each, all with seed "
+        f"{result.seed}; of so many the best is flattered, so it is no verdict",
         f"every trial: {TRIED}, and {kept}",
         "next: kdtasks tune --apply writes these to params.yaml",
     ]

@@ -55,7 +55,9 @@ def convert(
         )
     dtype = item.raw_dtype if raw_pixels else item.dtype
     if dtype is None:
-        able = ", ".join(each.name for each in number_formats if each.raw_dtype)
+        able = ", ".join(
+            number_format.name for number_format in number_formats if number_format.raw_dtype
+        )
         raise ExportError(
             f"{number_format} cannot take uint8 images, LiteRT has no such conversion; use "
             f"compress.input native, or one of {able}"
@@ -152,7 +154,7 @@ def _feed(
             taken = {name: tensors[name] for name in segment.takes}
             yield f"segment_{index}", taken
             if index in signatures:
-                inputs = {name: tf.constant(it) for name, it in taken.items()}
+                inputs = {name: tf.constant(array) for name, array in taken.items()}
                 with unfused():
                     given = signatures[index](**inputs)
                 tensors |= {name: given[name].numpy() for name in segment.gives}

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from kdtasks.compress.convert import calibrate
 from kdtasks.compress.exported import validate_export
 from kdtasks.compress.quantization.kernels import kernel_pairs
 from kdtasks.compress.quantization.quantizer import layer_name, quantize
-from kdtasks.compress.quantization.trace import Trace, as_real, as_stored
+from kdtasks.compress.quantization.trace import Trace, dequantized, quantized
 from kdtasks.compress.tflite.graph import Graph, Tensor, read_graphs, read_model
 from kdtasks.core.records.compress import KeptFloat, LayerErrors, TensorError
 from kdtasks.edge.segments import Segments
@@ -36,22 +37,23 @@ class _Sums:
         self.values = self.clipped = 0
         self.signal = self.noise = self.rounding = 0.0
 
-    def add(self, whole: np.ndarray, found: np.ndarray, tensor: Tensor) -> None:
+    def add(self, expected: np.ndarray, actual: np.ndarray, tensor: Tensor) -> None:
         """Count one image: a float tensor, the same of the int8 file, and how that rounds."""
         low, high = _held(tensor)
-        self.low, self.high = min(self.low, whole.min()), max(self.high, whole.max())
+        self.low, self.high = min(self.low, expected.min()), max(self.high, expected.max())
         half = (tensor.scale or 0) / 2
-        self.clipped += int(np.count_nonzero((whole < low - half) | (whole > high + half)))
-        self.values += whole.size
-        self.signal += float(np.square(whole).sum())
-        self.noise += float(np.square(whole - found).sum())
-        self.rounding += float(np.square(whole - as_real(as_stored(whole, tensor), tensor)).sum())
+        self.clipped += int(np.count_nonzero((expected < low - half) | (expected > high + half)))
+        self.values += expected.size
+        self.signal += float(np.square(expected).sum())
+        self.noise += float(np.square(expected - actual).sum())
+        rounded = dequantized(quantized(expected, tensor), tensor)
+        self.rounding += float(np.square(expected - rounded).sum())
 
 
 def _held(tensor: Tensor) -> tuple[float, float]:
     """The smallest and largest value that a quantised tensor holds."""
     limits = np.iinfo(tensor.dtype)
-    low, high = as_real(np.array([limits.min, limits.max]), tensor)
+    low, high = dequantized(np.array([limits.min, limits.max]), tensor)
     return float(low), float(high)
 
 
@@ -78,9 +80,9 @@ def tensor_errors(calibrated: bytes, content: bytes, images: np.ndarray) -> list
     producers = _producers(whole.graphs)
     sums = {key: _Sums() for key in producers if key in quantised}
     for image in images:
-        expected, found = whole.run(image), rounded.run(image)
+        expected, actual = whole.run(image), rounded.run(image)
         for key, total in sums.items():
-            total.add(expected[key], found[key], quantised[key])
+            total.add(expected[key], actual[key], quantised[key])
     kernels = {
         pair.key: signal_to_noise(
             float(np.square(pair.whole).sum()), float(np.square(pair.whole - pair.rounded).sum())
@@ -101,7 +103,7 @@ def tensor_errors(calibrated: bytes, content: bytes, images: np.ndarray) -> list
         )
         for key, total in sums.items()
     ]
-    return sorted(errors, key=lambda it: math.inf if it.snr is None else it.snr)
+    return sorted(errors, key=lambda error: math.inf if error.snr is None else error.snr)
 
 
 def _producers(graphs: dict[str, Graph]) -> dict[tuple[str, str], tuple[str, str]]:
@@ -126,8 +128,12 @@ def layers_around(calibrated: bytes, error: TensorError) -> tuple[str, ...]:
             f"{graph.signature}/{tensor.name}": index for index, tensor in enumerate(graph.tensors)
         }
         if error.tensor in numbers:
-            takers = [one for one in graph.operators if numbers[error.tensor] in one.inputs]
-            return tuple(dict.fromkeys([error.layer, *(layer_name(graph, one) for one in takers)]))
+            takers = [
+                operator for operator in graph.operators if numbers[error.tensor] in operator.inputs
+            ]
+            return tuple(
+                dict.fromkeys([error.layer, *(layer_name(graph, operator) for operator in takers)])
+            )
     raise ValueError(f"no tensor {error.tensor!r} in the file")
 
 
@@ -149,7 +155,7 @@ class LayerTrials:
         self._images, self._looked_at = representative, representative[:_IMAGES]
         self._calibrated = calibrate(model, representative)
         self._expected = np.stack(ForwardPass(model).logits(self._looked_at), axis=1)
-        self._found: dict[tuple[str, ...], tuple[bytes, float]] = {}
+        self._tried: dict[tuple[str, ...], tuple[bytes, float]] = {}
         self.errors = tensor_errors(self._calibrated, self.file(()), self._looked_at)
 
     def file(self, kept: Sequence[str]) -> bytes:
@@ -161,16 +167,16 @@ class LayerTrials:
         return self._try(tuple(kept))[0]
 
     def _try(self, kept: tuple[str, ...]) -> tuple[bytes, float]:
-        if kept not in self._found:
+        if kept not in self._tried:
             settings = self._settings.model_copy(update={"keep_float": kept})
             content = quantize(self._calibrated, settings, self._images)
-            found = Segments(content).logits_of(self._looked_at)
-            axes = tuple(axis for axis in range(found.ndim) if axis != 1)
-            noise = np.square(found - self._expected).mean(axis=axes)
+            logits = Segments(content).logits_of(self._looked_at)
+            axes = tuple(axis for axis in range(logits.ndim) if axis != 1)
+            noise = np.square(logits - self._expected).mean(axis=axes)
             spread = self._expected.std(axis=axes)
             error = np.sqrt(noise) / np.where(spread > 0, spread, 1)
-            self._found[kept] = content, float(error.mean())
-        return self._found[kept]
+            self._tried[kept] = content, float(error.mean())
+        return self._tried[kept]
 
     def best(self) -> list[tuple[str, ...]]:
         """The layers around the worst tensors, those first whose float helps the logits most."""
@@ -180,7 +186,7 @@ class LayerTrials:
     def chosen(self, settings: "Int8") -> tuple[str, ...]:
         """The layers that settings keep in float: those named, and those around the worst."""
         worst = self.best()[: settings.auto] if settings.auto else []
-        return tuple(dict.fromkeys([*settings.keep_float, *(one for it in worst for one in it)]))
+        return tuple(dict.fromkeys(chain(settings.keep_float, *worst)))
 
     def measured(
         self, kept: Sequence[str], validation: tuple[Any, Any], *, ignore_label: int | None = None

@@ -79,7 +79,9 @@ def _loaded() -> dict[str, ModuleType]:
 
 
 def _missing(module: str) -> MissingPackageError:
-    newest, here = (".".join(map(str, it[:2])) for it in (_NO_TENSORFLOW, sys.version_info))
+    newest, here = (
+        ".".join(map(str, version[:2])) for version in (_NO_TENSORFLOW, sys.version_info)
+    )
     if sys.version_info >= _NO_TENSORFLOW:
         return MissingPackageError(
             f"this needs TensorFlow, which there is for Pythons before {newest}, and this is "

@@ -56,24 +56,26 @@ def closure(script: Path, root: Path, named: Set[str] | None = None) -> tuple[Pa
     Returns:
         Paths below it, or of the installed package; sorted.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     followed: set[str] = set()
     waiting = [script]
     while waiting:
         file = waiting.pop()
-        if file in found or not _has_influence(file, root):
+        if file in files or not _has_influence(file, root):
             continue
-        found.add(file)
+        files.add(file)
         module = _module(file, root)
         for name in module.imports.difference(followed):
             followed.add(name)
             waiting += _files_of(name, root)
         if module.creates_registry:
             items = [*file.parent.glob("*.py"), *(root / _EXTENSIONS).rglob("*.py")]
-            waiting += [it for it in items if named is None or _module(it, root).may_run(named)]
-    beside = (other for folder in {file.parent for file in found} for other in folder.iterdir())
-    found.update(it for it in beside if it.is_file() and it.suffix not in _NO_PART)
-    return tuple(sorted(found))
+            waiting += [
+                path for path in items if named is None or _module(path, root).may_run(named)
+            ]
+    beside = (other for folder in {file.parent for file in files} for other in folder.iterdir())
+    files.update(path for path in beside if path.is_file() and path.suffix not in _NO_PART)
+    return tuple(sorted(files))
 
 
 def listing(script: Path, root: Path, named: Set[str] | None = None) -> str:
@@ -84,7 +86,9 @@ def listing(script: Path, root: Path, named: Set[str] | None = None) -> str:
     """
     files = {name_of(path, root): path for path in closure(script, root, named)}
     order = sorted(files, key=PurePosixPath)
-    return hash_lines({it: hashlib.sha256(files[it].read_bytes()).hexdigest() for it in order})
+    return hash_lines(
+        {name: hashlib.sha256(files[name].read_bytes()).hexdigest() for name in order}
+    )
 
 
 def check_listing(listed: Path, root: Path) -> None:
@@ -120,7 +124,7 @@ def name_of(path: Path, root: Path) -> str:
 
 def _has_influence(file: Path, root: Path) -> bool:
     name = name_of(file, root)
-    if any(name == one or name.startswith(f"{one}/") for one in _WITHOUT_INFLUENCE):
+    if any(name == path or name.startswith(f"{path}/") for path in _WITHOUT_INFLUENCE):
         return False
     # Extensions are watched from the first file on, before there is code in any.
     is_init = file.name == "__init__.py"
@@ -209,13 +213,16 @@ def _registered(nodes: Iterable[ast.AST], imports: dict[str, str]) -> Iterator[_
     for node in nodes:
         if not isinstance(node, ast.ClassDef):
             continue
-        fields = [it for it in node.body if isinstance(it, ast.AnnAssign)]
-        choices = [it.annotation for it in fields if ast.unparse(it.target) == "name"]
+        fields = [statement for statement in node.body if isinstance(statement, ast.AnnAssign)]
+        choices = [field.annotation for field in fields if ast.unparse(field.target) == "name"]
         words = [
-            it.value for field in choices for it in ast.walk(field) if isinstance(it, ast.Constant)
+            part.value
+            for field in choices
+            for part in ast.walk(field)
+            if isinstance(part, ast.Constant)
         ]
         for decorator in map(ast.unparse, node.decorator_list):
             registry, _, method = decorator.rpartition(".")
             if method == "register":
                 package = imports.get(registry, registry).rpartition(".")[0]
-                yield _Item(package, frozenset(it for it in words if isinstance(it, str)))
+                yield _Item(package, frozenset(word for word in words if isinstance(word, str)))

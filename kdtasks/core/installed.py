@@ -52,7 +52,7 @@ def hash_lines(hashes: dict[str, str]) -> str:
 
 def parse_hashes(text: str) -> dict[str, str]:
     """Read what `hash_lines` wrote."""
-    return {name: value for value, _, name in (it.partition("  ") for it in text.splitlines())}
+    return {name: value for value, _, name in (line.partition("  ") for line in text.splitlines())}
 
 
 def read_hashes(path: Path) -> dict[str, str]:

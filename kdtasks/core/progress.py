@@ -22,8 +22,8 @@ def with_progress(
         clock: seconds.
     """
     began = last = clock()
-    for number, one in enumerate(done, 1):
-        yield one
+    for number, item in enumerate(done, 1):
+        yield item
         now = clock()
         if now - last < _QUIET:
             continue

@@ -12,7 +12,7 @@ from kdtasks.core.errors import KdTasksError
 _ONE_AT_A_TIME = threading.RLock()
 
 
-def tells_more_than_information(line: str) -> bool:
+def is_no_information(line: str) -> bool:
     """Whether a line is anything but what LiteRT writes of itself, such as `INFO: Created …`."""
     return not line.startswith("INFO: ")
 

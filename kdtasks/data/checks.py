@@ -124,9 +124,12 @@ def same_images(dataset: RawDataset) -> np.ndarray:
 
 def shared_rows(groups: np.ndarray) -> list[np.ndarray]:
     """List the rows of every group of two or more images; `groups` are int [N]."""
-    order = np.argsort(groups, kind="stable")
-    found = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    return [rows for rows in found if len(rows) > 1]
+    _, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    shared = np.flatnonzero(sizes[members] > 1)
+    if not len(shared):
+        return []
+    order = shared[np.argsort(groups[shared], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
 
 
 def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:

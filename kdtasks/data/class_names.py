@@ -75,16 +75,16 @@ def configured_classes(classes: ClassOrder, folder: Path) -> tuple[str, ...] | N
     return tuple(filter(None, map(class_name, names)))
 
 
-def order_classes(found: Collection[str], order: Iterable[str] | None) -> tuple[str, ...]:
+def order_classes(names: Collection[str], order: Iterable[str] | None) -> tuple[str, ...]:
     """Put class names in order: by name, or as in `order`, those that are there.
 
     Args:
-        found: class names, each once.
-        order: as of `configured_classes`; names that are only found are left out.
+        names: of the classes there are, each once.
+        order: as of `configured_classes`; names that it lacks are left out.
     """
     if order is not None:
-        return tuple(name for name in order if name in found)
-    return tuple(sorted(found))
+        return tuple(name for name in order if name in names)
+    return tuple(sorted(names))
 
 
 def _of_json(content: object) -> list[str]:

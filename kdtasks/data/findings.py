@@ -127,7 +127,7 @@ class _Examiner:
             classes = np.sort(np.concatenate([order[:half], order[-half:]]))
         each = int(np.clip(_MOST_SAMPLES // max(len(classes), 1), _FEWEST, _MOST_OF_CLASS))
         names = self._dataset.class_names
-        found = {}
+        samples = {}
         for label in classes.tolist():
             rows = np.flatnonzero(weights[:, label])
             if self.per_pixel:
@@ -137,27 +137,27 @@ class _Examiner:
             else:
                 steps = np.unique(np.linspace(0, len(rows) - 1, each).astype(int))
                 chosen, notes = rows[steps].tolist(), [""] * len(steps)
-            found[names[label]] = tuple(map(self._shown, chosen, notes))
+            samples[names[label]] = tuple(map(self._shown, chosen, notes))
         if not weights.any() and len(self._dataset):
             steps = np.unique(np.linspace(0, len(self._dataset) - 1, 2 * _MOST_OF_CLASS))
-            found["without a label"] = tuple(self._shown(int(row)) for row in steps)
-        return found
+            samples["without a label"] = tuple(self._shown(int(row)) for row in steps)
+        return samples
 
     def outliers(self) -> dict[Oddity, Listed]:
         """Images that stand out, by what is odd."""
         dataset = self._dataset
         classes = np.zeros(len(dataset), int) if self.per_pixel else dataset.labels
-        found: dict[Oddity, Listed] = {
+        listed: dict[Oddity, Listed] = {
             kind: self._listed(outliers, range(len(dataset)))
             for kind, outliers in image_outliers(dataset.images, classes, self.levels).items()
         }
         first = {name: row for row, name in reversed(list(enumerate(self.sources)))}
-        there = [name for name in dataset.headers if name in first]
+        known = [name for name in dataset.headers if name in first]
         # masks are cut, so that images of any size may be as they are
         size = (1, 1) if self.per_pixel else dataset.images.shape[1:3]
-        sizes = size_outliers([dataset.headers[name] for name in there], (size[0], size[1]))
-        found["size"] = self._listed(sizes, [first[name] for name in there])
-        return found
+        sizes = size_outliers([dataset.headers[name] for name in known], (size[0], size[1]))
+        listed["size"] = self._listed(sizes, [first[name] for name in known])
+        return listed
 
     def copies(self) -> Copies:
         """Pairs of copies: those under two labels, or in two given splits, come first."""
@@ -211,7 +211,7 @@ class _Examiner:
         return list(best.values())
 
     def _listed(self, outliers: Sequence[Outlier], rows: Sequence[int]) -> Listed:
-        shown = tuple(self._shown(rows[one.row], one.note) for one in outliers[:_MOST_ODD])
+        shown = tuple(self._shown(rows[odd.row], odd.note) for odd in outliers[:_MOST_ODD])
         return Listed(total=len(outliers), shown=shown)
 
     def _shown(self, row: int, note: str = "") -> Shown:

@@ -3,14 +3,22 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.text import and_list
 from kdtasks.data.folders import composed
 from kdtasks.data.prepared import SPLITS
 
-Divided = Literal["train", "validation"]
+Divided = Annotated[
+    Literal["train", "validation"],
+    Field(
+        description="the given split that those which are not given, such as `calibration`, are "
+        "taken out of"
+    ),
+]
 
 _WORDS = {
     "train": "train training trn trainval learn",

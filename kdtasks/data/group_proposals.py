@@ -53,7 +53,7 @@ def propose_groups(names: Sequence[str], strata: Sequence[Hashable]) -> tuple[Gr
             return found
     folders = [name.split("/")[:-1] for name in names]
     level = min(map(len, folders), default=0)
-    groups = ["/".join(some[:level]) for some in folders]
+    groups = ["/".join(parts[:level]) for parts in folders]
     if level and _tells(groups, strata):
         return level, _sentence(level, groups)
     rest = (_proposal(pattern, names, strata) for pattern in _COUNTED)

@@ -26,7 +26,7 @@ def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None
     """
     if group_by is None:
         return [None] * len(names)
-    found = [group_named(name, group_by) for name in names]
+    groups = [group_named(name, group_by) for name in names]
     if isinstance(group_by, int):
         lacks, cure = (
             f"lie in fewer than {quantity(group_by, 'folder')}",
@@ -35,13 +35,13 @@ def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None
     else:
         lacks = f"do not match {group_by!r}"
         cure = "fix the pattern, or let it match all, as `scene\\d+|^(?!.*scene\\d).*` does"
-    without = [name for name, group in zip(names, found, strict=True) if group is None]
+    without = [name for name, group in zip(names, groups, strict=True) if group is None]
     if without:
         raise DatasetError(
             f"data.group_by: {len(without)} of {len(names)} names {lacks}, such as "
             f"{without[0]!r}; {cure}"
         )
-    return found
+    return groups
 
 
 def group_named(name: str, group_by: int | str) -> str | None:

@@ -34,13 +34,13 @@ class ImageIndex:
         return [[] for _ in cells]
 
     def _find(self, name: str) -> list[Path]:
-        found = self._found.get(name.casefold(), []) if name else []
-        if len(found) < 2:
-            return found
-        exact = [path for path in found if name in _ends(self._name_of[path])]
+        paths = self._found.get(name.casefold(), []) if name else []
+        if len(paths) < 2:
+            return paths
+        exact = [path for path in paths if name in _ends(self._name_of[path])]
         whole = [path for path in exact if self._name_of[path].endswith(name)]
-        top = [path for path in found if self._name_of[path] == name]
-        return top or whole or exact or found
+        top = [path for path in paths if self._name_of[path] == name]
+        return top or whole or exact or paths
 
 
 def _ends(name: str) -> set[str]:
@@ -73,13 +73,13 @@ def image_column(table: Table, index: ImageIndex, columns: Mapping[str, str]) ->
     if guess is not None and (not files or _holds_files(table.column(guess))):
         return guess
     searched = [*files, guess] if guess is not None else files or others
-    found = {column: index.find_all(table.column(column)) for column in searched}
-    counts = {column: sum(map(bool, images)) for column, images in found.items()}
+    matches = {column: index.find_all(table.column(column)) for column in searched}
+    counts = {column: sum(map(bool, images)) for column, images in matches.items()}
     likely = [column for column in searched if 2 * counts[column] >= len(table.rows)]
     if not files:
         return max(likely, key=lambda column: (counts[column], column), default=None)
     for column in likely[1:]:
-        both = zip(found[likely[0]], found[column], strict=True)
+        both = zip(matches[likely[0]], matches[column], strict=True)
         if any(one and other and one != other for one, other in both):
             return None
     return likely[0] if likely else guess

@@ -72,10 +72,10 @@ class ImageReader(Decoder):
             return super().read(content or file, image_size=image_size, channels=channels)
         settings = content.suffix, self.max_pixels, self.deep_range, image_size, channels
         key = key_of(content.data, *settings)
-        found = self.decoded.get(key)
-        if found is None:
-            found = super().read(content, image_size=image_size, channels=channels)
-            height, width = found.size
+        image = self.decoded.get(key)
+        if image is None:
+            image = super().read(content, image_size=image_size, channels=channels)
+            height, width = image.size
             if image_size[0] * image_size[1] < height * width:  # else decoding costs little
-                self.decoded.put(key, found)
-        return found
+                self.decoded.put(key, image)
+        return image

@@ -35,17 +35,17 @@ def without_margins(images: Images) -> Images:
     Returns:
         the same array where no image has a margin.
     """
-    found = images
+    mirrored = images
     for row, image in enumerate(images):
         edges = [_flat_lines(image), _flat_lines(image[::-1])]
         across = image.transpose(1, 0, 2)
         edges += [_flat_lines(across), _flat_lines(across[::-1])]
         if not any(edges):
             continue
-        if found is images:
-            found = images.copy()
-        found[row] = _mirrored(image, *edges)
-    return found
+        if mirrored is images:
+            mirrored = images.copy()
+        mirrored[row] = _mirrored(image, *edges)
+    return mirrored
 
 
 def _mirrored(image: Images, top: int, bottom: int, left: int, right: int) -> Images:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.core.evenly import evenly
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.core.text import quantity
 from kdtasks.data.folders import inner_folders
 from kdtasks.data.full_value import FULL
@@ -39,7 +39,7 @@ def masks_inside(folder: Path) -> dict[str, str] | None:
     """
     if all((folder / name).is_dir() for name in _IMAGES_AND_MASKS):
         return _IMAGES_AND_MASKS
-    train = [each for each in inner_folders(folder) if split_named(each.name) == "train"]
+    train = [inner for inner in inner_folders(folder) if split_named(inner.name) == "train"]
     if len(train) != 1 or not all(split_named(each.name) for each in inner_folders(folder)):
         return None
     inner = inner_folders(train[0])
@@ -49,7 +49,7 @@ def masks_inside(folder: Path) -> dict[str, str] | None:
     photos = next(each for each in inner if each not in drawn)
     try:
         found = list(find_pairs(folder, photos, drawn[0], None))
-        pairs = [each for each in found if isinstance(each, Pair)]
+        pairs = [pair for pair in found if isinstance(pair, Pair)]
         propose_classes([pair.mask for pair in pairs])
     except DatasetError:
         return None
@@ -62,7 +62,7 @@ def lie_beside(folder: Path) -> bool:
         found = list(find_pairs(folder, folder, folder, None))
     except DatasetError:
         return False
-    return 2 * sum(isinstance(each, Pair) for each in found) >= len(found) > 0
+    return 2 * sum(isinstance(pair, Pair) for pair in found) >= len(found) > 0
 
 
 def masked(images: Path, masks: Path | None) -> Proposal:
@@ -91,13 +91,13 @@ def masked(images: Path, masks: Path | None) -> Proposal:
         source |= {} if suffix is None else {"mask_suffix": suffix}
     probe = Proposal(source_of(**source, classes={}), images, links)
     reader, folder = probe.with_links_resolved()
-    found = [each.label for each in reader.items(folder) if isinstance(each, Item)]
-    if not found:
+    labels = [item.label for item in reader.items(folder) if isinstance(item, Item)]
+    if not labels:
         raise DatasetError(
             f"{masks or images} holds no mask of an image in {images}; put images into one folder "
             "and masks of the same names into another, such as images/1.jpg and masks/1.png"
         )
-    classes = propose_classes([mask for mask in found if isinstance(mask, Path)])
+    classes = propose_classes([mask for mask in labels if isinstance(mask, Path)])
     return Proposal(source_of(**source, classes=classes), images, links)
 
 
@@ -133,7 +133,7 @@ def _pairs(folder: Path, images: Path, masks: Path) -> int:
         found = list(find_pairs(folder, images, masks, propose_suffix(images, masks)))
     except DatasetError:
         return 0
-    return sum(isinstance(each, Pair) for each in found)
+    return sum(isinstance(pair, Pair) for pair in found)
 
 
 def propose_classes(masks: Sequence[Path]) -> dict[str, str | int]:
@@ -147,11 +147,11 @@ def propose_classes(masks: Sequence[Path]) -> dict[str, str | int]:
     Raises:
         DatasetError: no mask can be read, or there are other numbers of values than of classes.
     """
-    masks, decoder = evenly(masks, _MASKS), Decoder()
+    masks, decoder = evenly_spaced(masks, _MASKS), Decoder()
     with quiet_decoding():
         read = [values for path in masks for values in _index_values(path, decoder)]
         if len(read) < len(masks) / 2:
-            return _colours(evenly(masks, _COLOURED), decoder)
+            return _colours(evenly_spaced(masks, _COLOURED), decoder)
     values = set[int]().union(*read)
     values -= {FULL} if values - {0, FULL} else set()
     if not 2 <= len(values) <= _MOST_CLASSES or max(values) > FULL:

@@ -116,7 +116,7 @@ def _looks(images: Any) -> _Looks:
         spooled[1].extend(
             _unit(logarithms - logarithms.mean(axis=1, keepdims=True)).astype(np.float32)
         )
-    return _Looks(images, np.concatenate(rows), *(np.asarray(one.array()) for one in spooled))
+    return _Looks(images, np.concatenate(rows), *(np.asarray(column.array()) for column in spooled))
 
 
 def _reduced_size(images: Any) -> tuple[int, int]:

@@ -31,6 +31,8 @@ LEAST_IMAGES = 8
 LEAST_ASPECT, LEAST_AREA = 2.0, 4.0
 # Blocks a side that images are averaged over, to be compared with their class.
 _BLOCKS = 8
+# Images of a class in memory, as averages.
+_MOST_AT_ONCE = 10_000
 
 
 class Levels(NamedTuple):
@@ -84,7 +86,7 @@ def image_outliers(
             least = (LEAST_FAR - 1.0) * typical[rows[0]]
             far[rows] = outside_fences(distances[rows], least)[1]
     uniform = levels.contrast < UNIFORM_LEVELS
-    found: dict[Oddity, list[Outlier]] = {
+    by_kind: dict[Oddity, list[Outlier]] = {
         "far": [
             Outlier(
                 row, distances[row] / typical[row], f"{distances[row] / typical[row]:.1f}× as far"
@@ -104,8 +106,8 @@ def image_outliers(
             for row in np.flatnonzero(uniform).tolist()
         ],
     }
-    return {kind: sorted(outliers, key=lambda one: (-one.amount, one.row))
-            for kind, outliers in found.items()}  # fmt: skip
+    return {kind: sorted(outliers, key=lambda outlier: (-outlier.amount, outlier.row))
+            for kind, outliers in by_kind.items()}  # fmt: skip
 
 
 def size_outliers(headers: Sequence[Header], image_size: Size) -> list[Outlier]:
@@ -164,7 +166,8 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     """Measure how far images are from their class, and how far its images are in the median.
 
     Images are averaged over 8 × 8 blocks; the distance is the root mean square, over blocks and
-    channels, of the difference from the class's median image.
+    channels, of the difference from the class's median image. Of a class of more than 10,000, that
+    is the median of every second, third … image, so that memory is bounded.
 
     Args:
         images, classes: as of `image_outliers`.
@@ -176,8 +179,10 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     distances, typical = np.zeros(len(images)), np.ones(len(images))
     for label in np.unique(classes):
         rows = np.flatnonzero(classes == label)
-        away = blocks[rows] - np.median(blocks[rows], axis=0)
-        distances[rows] = np.sqrt((away**2).mean(axis=1))
+        parts = -(-len(rows) // _MOST_AT_ONCE)
+        median = np.median(blocks[rows[::parts]], axis=0)
+        for some in np.array_split(rows, parts):
+            distances[some] = np.sqrt(((blocks[some] - median) ** 2).mean(axis=1))
         typical[rows] = max(float(np.median(distances[rows])), 1e-6)
     return distances, typical
 

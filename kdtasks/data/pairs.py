@@ -157,19 +157,19 @@ def _found_suffix(images: Mapping[str, Path], masks: Mapping[str, Path], togethe
     """Find what follows the most images' names in their masks'; "" where none is needed."""
     if together:
         endings = {stem: _MASK_WORDS.search(stem) for stem in masks}
-        found = [
+        suffixes = [
             end[0] for stem, end in endings.items() if end and stem.removesuffix(end[0]) in images
         ]
     elif images.keys() & masks.keys():
         return ""
     else:
-        found = [
+        suffixes = [
             stem[cut:]
             for stem in masks
             for cut in [max((n for n in range(len(stem)) if stem[:n] in images), default=0)]
             if cut
         ]
-    often = Counter(found)
+    often = Counter(suffixes)
     return min(often, key=lambda each: (-often[each], each), default="")
 
 

@@ -199,8 +199,8 @@ def uneven_message(record: Dataset) -> str | None:
     together = {name: sum(each[name] for each in counts) for name in record.class_names}
     if not (sentence := uneven_sentence(together)):
         return None
-    there = [name for name in together if together[name]]
-    rarest = min(there, key=lambda name: together[name])
+    present = [name for name in together if together[name]]
+    rarest = min(present, key=lambda name: together[name])
     balance = (
         ""
         if "train" in record.teacher_labelled

@@ -33,9 +33,9 @@ class Proposal:
         """Give a source that reads what links are yet to lead to, and the folder above all."""
         if not self.links:
             return self.source, self.path
-        there = {name: path.resolve() for name, path in self.links.items()}
-        folder = Path(os.path.commonpath(there.values()))
-        names = {name: path.relative_to(folder).as_posix() for name, path in there.items()}
+        targets = {name: path.resolve() for name, path in self.links.items()}
+        folder = Path(os.path.commonpath(targets.values()))
+        names = {name: path.relative_to(folder).as_posix() for name, path in targets.items()}
         return self.source.model_copy(update=names), folder
 
 

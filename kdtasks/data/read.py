@@ -47,9 +47,9 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
             `group_by` does not go with the names, or images differ in size.
     """
     source, folder = params.source, Path(params.path)
-    found = list(source.items(folder))
-    problems = [one for one in found if isinstance(one, Problem)]
-    items = [one for one in found if isinstance(one, Item)]
+    entries = list(source.items(folder))
+    problems = [entry for entry in entries if isinstance(entry, Problem)]
+    items = [entry for entry in entries if isinstance(entry, Item)]
     names = named_groups([item.name for item in items], params.group_by)
     name_of = dict(zip(map(id, items), names, strict=True))
     class_names = source.class_names(folder)

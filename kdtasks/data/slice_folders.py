@@ -64,53 +64,53 @@ def read_slice_folder(
             f"{links[0]} leads to another place, where DVC would not see that an image has "
             f"changed; put the images themselves into {folder}"
         )
-    found = read_dataset(settings, decoded)
-    own, range_ = found.deep_range, dataset.deep_range
+    raw = read_dataset(settings, decoded)
+    own, range_ = raw.deep_range, dataset.deep_range
     if settings.range is None and own and range_ and own != range_:
         if own[1] > range_[1]:
             raise DatasetError(
                 f"{folder} holds 16 bits a channel up to {own[1]:,}, and {range_[1]:,} is white by "
                 "the largest value of data.path; set data.range to what holds for both"
             )
-        found = read_dataset(settings.model_copy(update={"range": range_}), decoded)
-    found = _renumber_classes(mark_groups(found, near=settings.near_copies), dataset, folder)
+        raw = read_dataset(settings.model_copy(update={"range": range_}), decoded)
+    raw = _renumber_classes(mark_groups(raw, near=settings.near_copies), dataset, folder)
     if settings.source.refuses_contradictions:
-        found = exclude_contradictions(found)
-    refuse_unusable(found, settings)
-    if not len(found):
+        raw = exclude_contradictions(raw)
+    refuse_unusable(raw, settings)
+    if not len(raw):
         raise DatasetError(f"{folder} holds no image that can be used; correct {_KEY}")
-    kept = found.exclude(_leaks(found, dataset, unlabelled, settings), fault=False)
+    kept = raw.exclude(_leaks(raw, dataset, unlabelled, settings), fault=False)
     if not len(kept):
         first = kept.excluded[0]
         raise DatasetError(
-            f"{folder}: each of its {quantity(len(found), 'image')} is excluded, such as "
+            f"{folder}: each of its {quantity(len(raw), 'image')} is excluded, such as "
             f"{first.path}: {first.problem}; name a folder of other images in {_KEY}"
         )
     return replace(kept, given=None)
 
 
-def all_test(found: RawDataset) -> dict[str, np.ndarray]:
+def all_test(raw: RawDataset) -> dict[str, np.ndarray]:
     """Give all rows to the test split."""
-    return {name: np.arange(len(found) if name == "test" else 0) for name in SPLITS}
+    return {name: np.arange(len(raw) if name == "test" else 0) for name in SPLITS}
 
 
-def _renumber_classes(found: RawDataset, dataset: PreparedDataset, folder: Path) -> RawDataset:
+def _renumber_classes(raw: RawDataset, dataset: PreparedDataset, folder: Path) -> RawDataset:
     """Number classes as the dataset does."""
     names = dataset.class_names
-    there = found.class_weights().sum(axis=0) > 0
-    for name in np.array(found.class_names)[there].tolist():
+    present = raw.class_weights().sum(axis=0) > 0
+    for name in np.array(raw.class_names)[present].tolist():
         if name not in names:
             raise DatasetError(
                 f"{folder} holds images of {name}, no class of the dataset"
                 f"{did_you_mean(name, names)}; its classes are {and_list(list(names))}"
             )
-    numbers = [names.index(name) if name in names else 0 for name in found.class_names]
-    labels = task_of(found.task).relabel(found.labels, np.array(numbers, int))
-    return replace(found, labels=labels, class_names=names)
+    numbers = [names.index(name) if name in names else 0 for name in raw.class_names]
+    labels = task_of(raw.task).relabel(raw.labels, np.array(numbers, int))
+    return replace(raw, labels=labels, class_names=names)
 
 
 def _leaks(
-    found: RawDataset, dataset: PreparedDataset, unlabelled: Path, settings: DataParams
+    raw: RawDataset, dataset: PreparedDataset, unlabelled: Path, settings: DataParams
 ) -> dict[int, str]:
     """Say by row why an image is no test of models that were made with the dataset."""
     splits = [name for name in SPLITS if name != "test"]
@@ -119,14 +119,14 @@ def _leaks(
     origins += [name.removeprefix(UNLABELLED) for name in unlabelled_names(unlabelled)]
     images = StackedRows(*((array, np.arange(len(array))) for array in parts))
     used = RawDataset(
-        found.task, images, np.zeros(len(images), int), dataset.class_names, tuple(origins)
+        raw.task, images, np.zeros(len(images), int), dataset.class_names, tuple(origins)
     )
-    owners = found.origins
-    if task_of(found.task).per_pixel:
+    owners = raw.origins
+    if task_of(raw.task).per_pixel:
         owners = tuple(map(image_of, owners))
-    both = [(array, np.arange(len(array))) for array in (images, found.images)]
+    both = [(array, np.arange(len(array))) for array in (images, raw.images)]
     first = first_equal(StackedRows(*both))[len(images) :]
-    pieces = Pieces(found.origins, found.images, number_groups(owners), first)
+    pieces = Pieces(raw.origins, raw.images, number_groups(owners), first)
     return {
         row: f"{how} {origins[twin]}, which models are trained or chosen by"
         for row, (how, twin) in find_leaks(pieces, used, np.arange(len(images)), settings).items()

@@ -51,8 +51,8 @@ def slice_rows(names: Sequence[str], slices: Mapping[str, str], task: str) -> Sl
 def read_parts(path: Path) -> dict[str, NDArray[np.bool_]]:
     """Read which test images are in each slice: bool [N] by name; none where nothing is told."""
     rows = SliceRows.read(path).test if path.is_file() else ()
-    there = np.array([name or "" for name in rows])
-    return {name: there == name for name in sorted({name for name in rows if name})}
+    slice_names = np.array([name or "" for name in rows])
+    return {name: slice_names == name for name in sorted({name for name in rows if name})}
 
 
 def open_folders(paths: ProjectPaths, names: Iterable[str]) -> dict[str, PreparedDataset]:

@@ -80,8 +80,8 @@ def _labelled(images: Path, *, is_classification: bool) -> Proposal:
         notes: list[str] = []
         listed = {} if has_folders else _lists_of_splits(images, inner, notes)
         if not listed:
-            said = [f"data.path is {inner}: nothing beside it holds classes"] * (inner != images)
-            return Proposal(source, inner, notes=said + notes)
+            moved = [f"data.path is {inner}: nothing beside it holds classes"] * (inner != images)
+            return Proposal(source, inner, notes=moved + notes)
         name = relative_name(inner, images)
         listing = source_of(name="file_names", images=name, lists=listed)
         return Proposal(listing, images, notes=notes)
@@ -100,12 +100,12 @@ def _labelled(images: Path, *, is_classification: bool) -> Proposal:
 def _tells_classes(source: Source, folder: Path, reasons: list[str]) -> bool:
     """Whether a source finds several classes; a reason why not is added to the others."""
     try:
-        items = [each for each in source.items(folder) if isinstance(each, Item)]
+        items = [item for item in source.items(folder) if isinstance(item, Item)]
     except DatasetError as error:
         reasons.append(str(error))
         return False
-    counts = Counter(each.label for each in items)
-    alone = [each.name for each in items if counts[each.label] == 1]
+    counts = Counter(item.label for item in items)
+    alone = [item.name for item in items if counts[item.label] == 1]
     if isinstance(source, FileNames) and len(alone) > max(_SPLITS, len(items) / 2):
         reasons.append(f"by their names most would be alone in their class, such as {alone[0]}")
         return False
@@ -154,25 +154,25 @@ def _lists_of_splits(folder: Path, images: Path, notes: list[str]) -> dict[str, 
 
     What is wrong with lists that are there is added to the notes.
     """
-    found: dict[str, str] = {}
+    list_of: dict[str, str] = {}
     others: list[str] = []
     for path in files_below(folder):
         split = split_named(path.stem) if path.suffix.lower() == PLAIN_ENDING else None
         if split:
             name = relative_name(path, folder)
-            if found.setdefault(split, name) != name and split != "train":
+            if list_of.setdefault(split, name) != name and split != "train":
                 others.append(
-                    f"{name} is passed over, as {found[split]} lists images of {split} too; put "
+                    f"{name} is passed over, as {list_of[split]} lists images of {split} too; put "
                     "both into one file"
                 )
-    if "train" not in found or len(found) == 1:
+    if "train" not in list_of or len(list_of) == 1:
         return {}
     notes += others
-    source = source_of(name="file_names", images=relative_name(images, folder), lists=found)
+    source = source_of(name="file_names", images=relative_name(images, folder), lists=list_of)
     reasons: list[str] = []
     if _tells_classes(source, folder, reasons):
-        return found
-    lists = and_list(list(found.values()))
+        return list_of
+    lists = and_list(list(list_of.values()))
     notes += [f"{lists} are not used, a new split is made: {reason}" for reason in reasons]
     return {}
 

@@ -56,8 +56,8 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
     assigned: np.ndarray | None
     if dataset.split_positions is not None:
         assigned = assign_by_position(dataset.split_positions[free], members, fractions)
-        there = [(group_weights[assigned == k] > 0).any(axis=0) for k in range(len(dealt))]
-        _require_every_class(np.array(there), names, dealt)
+        present = [(group_weights[assigned == k] > 0).any(axis=0) for k in range(len(dealt))]
+        _require_every_class(np.array(present), names, dealt)
     else:
         assigned = stratified_group_split(group_weights, sizes, fractions, seed=seed)
     if assigned is None:
@@ -85,16 +85,16 @@ def _require_classes(present: np.ndarray, names: Sequence[str], splits: Sequence
         )
 
 
-def _require_every_class(there: np.ndarray, names: Sequence[str], splits: Sequence[str]) -> None:
+def _require_every_class(present: np.ndarray, names: Sequence[str], splits: Sequence[str]) -> None:
     """Refuse classes that are not there in every split, bool [splits, classes]."""
-    gone = [
+    missing = [
         f"class {names[label]}: nothing in {splits[index]}"
-        for index, label in np.argwhere(~there).tolist()
+        for index, label in np.argwhere(~present).tolist()
     ]
-    if gone:
+    if missing:
         raise DatasetError(
             "data.stable_split leaves the splits to the images, and some got none of a class; "
-            f"add images of it, or set data.stable_split to false:\n{listed(gone)}"
+            f"add images of it, or set data.stable_split to false:\n{listed(missing)}"
         )
 
 

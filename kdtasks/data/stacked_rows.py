@@ -75,8 +75,8 @@ class StackedRows:
             part = slice(start, start + size)
             owners, rows = owner.ravel()[part], row.ravel()[part]
             for number in np.unique(owners):
-                here = owners == number
-                taken[part][here] = read_rows(self._arrays[number], rows[here])
+                mask = owners == number
+                taken[part][mask] = read_rows(self._arrays[number], rows[mask])
         return taken.reshape((*row.shape, *inner))
 
     def __iter__(self) -> Iterator[np.ndarray]:

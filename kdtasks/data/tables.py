@@ -141,7 +141,7 @@ def find_columns(
         DatasetError: the user names a column that there is not.
     """
     plain = {_plain_name(column): column for column in reversed(table.columns)}
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for role, names in guesses.items():
         column = given.get(role, next((plain[name] for name in names if name in plain), None))
         if column is not None and column not in table.columns:
@@ -149,9 +149,9 @@ def find_columns(
                 f"source.columns.{role}: there is no column {column!r}; the columns are "
                 f"{', '.join(table.columns)}{did_you_mean(column, table.columns)}"
             )
-        if column is not None and column not in found.values():
-            found[role] = column
-    return found
+        if column is not None and column not in columns.values():
+            columns[role] = column
+    return columns
 
 
 def one_hot(table: Table, columns: Sequence[str]) -> tuple[str, ...] | None:

@@ -144,12 +144,12 @@ def _refuse_clipped(path: Path, decoder: Decoder) -> None:
         )
 
 
-def write_unlabelled(folder: Path, found: UnlabelledImages) -> None:
+def write_unlabelled(folder: Path, unlabelled: UnlabelledImages) -> None:
     """Write images, names and record; the folder appears whole or not at all."""
     with atomic_folder(folder) as partial:
-        write_rows(partial / IMAGES, found.images)
-        write_json(partial / NAMES, {_KEY: found.names})
-        found.record.write(partial / _DESCRIPTION)
+        write_rows(partial / IMAGES, unlabelled.images)
+        write_json(partial / NAMES, {_KEY: unlabelled.names})
+        unlabelled.record.write(partial / _DESCRIPTION)
 
 
 def open_unlabelled(folder: Path) -> np.ndarray:

@@ -79,14 +79,14 @@ class BenchmarkRun:
         Raises:
             ValueError, TypeError, KeyError: it is something else.
         """
-        found: JsonObject = json.loads(text)
-        found["bundles"] = tuple(
+        content: JsonObject = json.loads(text)
+        content["bundles"] = tuple(
             BundleTimes(
-                Latency(**one["latency_ms"]), tuple(one["exit_ms"]), tuple(one["exit_rate"])
+                Latency(**times["latency_ms"]), tuple(times["exit_ms"]), tuple(times["exit_rate"])
             )
-            for one in found["bundles"]
+            for times in content["bundles"]
         )
-        return cls(**found)
+        return cls(**content)
 
     def machine(self) -> JsonObject:
         """Everything but the times, by name."""
@@ -101,7 +101,7 @@ def time_bundles(bundles: Sequence[Path], images: Images, timing: Timing) -> Ben
     """
     before = read_conditions()
     models = [load_predictor(bundle, threads=timing.threads) for bundle in bundles]
-    found = time_models(models, images, rounds=timing.rounds, warmup=timing.warmup)
+    by_model = time_models(models, images, rounds=timing.rounds, warmup=timing.warmup)
     after = read_conditions()
     return BenchmarkRun(
         bundles=tuple(
@@ -110,7 +110,7 @@ def time_bundles(bundles: Sequence[Path], images: Images, timing: Timing) -> Ben
                 tuple(mean_by_exit(times.milliseconds, times.left_at, model.segments.count)),
                 tuple(rate_by_exit(times.left_at, model.segments.count)),
             )
-            for model, times in zip(models, found, strict=True)
+            for model, times in zip(models, by_model, strict=True)
         ),
         peak_memory_mb=peak_memory_mb(),
         cpu=read_processor().name,

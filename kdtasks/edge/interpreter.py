@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from kdtasks.core.stderr import held_stderr, tells_more_than_information
+from kdtasks.core.stderr import held_stderr, is_no_information
 
 
 def open_interpreter(content: bytes, threads: int = 1) -> Any:
@@ -21,7 +21,7 @@ def open_interpreter(content: bytes, threads: int = 1) -> Any:
     # LiteRT costs 0.2 s, which importing this file must not.
     from ai_edge_litert.interpreter import Interpreter
 
-    with held_stderr(tells_more_than_information):
+    with held_stderr(is_no_information):
         interpreter = Interpreter(model_content=content, num_threads=threads)
         with suppress(RuntimeError, ValueError):  # whoever runs it is told the same
             interpreter.allocate_tensors()  # makes XNNPACK's delegate, which is what LiteRT tells

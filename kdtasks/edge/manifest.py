@@ -123,6 +123,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     problem, causes = f"{where} cannot be read", (ValueError, RecursionError)
     with explained(BundleError, problem, "fetch the bundle again", *causes):
         content = json.loads(text.decode("utf-8"))
+        json.dumps(content, ensure_ascii=False).encode("utf-8")  # no half of a character
         for found in _problems(content):
             raise BundleError(f"{where} {found}")
     return from_json(Manifest, content)
@@ -177,7 +178,7 @@ def from_json(kind: type[T], content: JsonObject) -> T:
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     values = {name: content[name] for name in names if name in content}
     return kind(
-        **{name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}
+        **{name: tuple(item) if isinstance(item, list) else item for name, item in values.items()}
     )
 
 

@@ -9,7 +9,7 @@ from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.predictor import Predictor
 from kdtasks.edge.segmenter import Segmenter
 
-PREDICTORS: dict[str, type[Predictor]] = {each.task: each for each in (Classifier, Segmenter)}
+PREDICTORS: dict[str, type[Predictor]] = {kind.task: kind for kind in (Classifier, Segmenter)}
 
 
 def load_predictor(

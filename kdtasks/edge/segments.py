@@ -68,11 +68,11 @@ class Segments:
                     "networks without loops and branches are run: take another version"
                 )
             interpreter = open_interpreter(content, threads)
-            found = sorted(interpreter.get_signature_list())
-        expected = [f"segment_{k}" for k in range(max(1, len(found)))]
-        if set(found) != set(expected):
+            signatures = sorted(interpreter.get_signature_list())
+        expected = [f"segment_{k}" for k in range(max(1, len(signatures)))]
+        if set(signatures) != set(expected):
             raise BundleError(
-                f"{name} has the signatures {found}, {expected} were expected; "
+                f"{name} has the signatures {signatures}, {expected} were expected; "
                 "convert one signature for each segment"
             )
         with explained(BundleError, problem, "export it again", Exception):
@@ -244,7 +244,7 @@ def _describe(tensors: dict[str, TensorSpec]) -> str:
 def _encoder(spec: TensorSpec) -> Callable[[Pixels, Tensor], object]:
     """Make the function that writes raw pixels as the model takes them."""
     if spec.dtype == np.float32 or (spec.dtype == np.uint8 and spec.scale == 0.0):
-        return _as_they_are
+        return _copy
     if spec.dtype not in (np.int8, np.uint8, np.int16) or not spec.scale > 0.0:
         raise BundleError(
             f"segment_0 takes {_describe({'image': spec})}; float32, raw uint8, or quantised int8, "
@@ -260,11 +260,11 @@ def _encoder(spec: TensorSpec) -> Callable[[Pixels, Tensor], object]:
         # Scale 1, zero point −128: the same as looking pixels up, and several times faster.
         return lambda image, into: np.bitwise_xor(image, _TOP_BIT, out=into)
     if np.array_equal(table, pixels):
-        return _as_they_are
+        return _copy
     return lambda image, into: np.copyto(into, table[image])
 
 
-def _as_they_are(image: Pixels, into: Tensor) -> None:
+def _copy(image: Pixels, into: Tensor) -> None:
     into[...] = image
 
 

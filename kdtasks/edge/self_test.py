@@ -94,7 +94,7 @@ def array_headers(content: bytes) -> dict[str, tuple[str, tuple[int, ...]]]:
     Raises:
         Exception: of any kind, where it is damaged.
     """
-    found = {}
+    headers = {}
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.namelist():
             with archive.open(entry) as file:
@@ -103,5 +103,5 @@ def array_headers(content: bytes) -> dict[str, tuple[str, tuple[int, ...]]]:
                 if version != (1, 0):
                     read = np.lib.format.read_array_header_2_0
                 shape, _, dtype = read(file)
-            found[entry.removesuffix(".npy")] = (dtype.str, tuple(shape))
-    return found
+            headers[entry.removesuffix(".npy")] = (dtype.str, tuple(shape))
+    return headers

@@ -182,7 +182,7 @@ def _problems(content: Any) -> Iterator[str]:
         yield f"lacks {', '.join(missing)}; have the device write it anew"
     exits, confidences = content["exits"], content["confidences"]
     for name, counts in (("exits", exits), ("confidences", confidences)):
-        if not isinstance(counts, list) or any(type(one) is not int or one < 0 for one in counts):
+        if not isinstance(counts, list) or any(type(n) is not int or n < 0 for n in counts):
             yield f"has the {name} {counts!r}; a list of counts was expected"
     if len(confidences) != BINS or sum(confidences) != sum(exits):
         yield (

@@ -92,18 +92,18 @@ class ClassScore(Score):
 
     def by_class(self) -> dict[str, ClassAnswers]:
         """Say how the images of each class are answered, at the level of the settings."""
-        found = confusion_matrix(self.predicted, self.labels, len(self.class_names))
-        labelled, predicted = found.sum(axis=1), found.sum(axis=0)
+        matrix = confusion_matrix(self.predicted, self.labels, len(self.class_names))
+        labelled, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
         return {
             name: ClassAnswers(
-                recall=int(found[k, k]) / int(labelled[k]),
+                recall=int(matrix[k, k]) / int(labelled[k]),
                 interval=intervals.accuracy_interval(
                     self.correct[of_class],
                     None if self.groups is None else self.groups[of_class],
                     self.settings.confidence,
                 ),
-                precision=int(found[k, k]) / int(predicted[k]) if predicted[k] else None,
-                f1=2 * int(found[k, k]) / int(labelled[k] + predicted[k]),
+                precision=int(matrix[k, k]) / int(predicted[k]) if predicted[k] else None,
+                f1=2 * int(matrix[k, k]) / int(labelled[k] + predicted[k]),
                 images=int(labelled[k]),
             )
             for k, name in enumerate(self.class_names)
@@ -153,7 +153,7 @@ class ClassScore(Score):
 
     def paired(self, production: Self, *, method: Method, confidence: float) -> PairedComparison:
         """Compare image by image; of another metric than the accuracy by a bootstrap."""
-        found = intervals.compare_paired(
+        comparison = intervals.compare_paired(
             self.correct,
             production.correct,
             method=method,
@@ -164,8 +164,8 @@ class ClassScore(Score):
         )
         key = self.metric.key
         if key == "accuracy":
-            return found
+            return comparison
         # The ends of an interval of level 2c − 1 are one-sided bounds of level c.
         lower, upper = self._bootstrap([[self], [production]], key, 2 * confidence - 1)
         difference = self.value - production.value
-        return found._replace(difference=difference, lower=lower, upper=upper, p_value=None)
+        return comparison._replace(difference=difference, lower=lower, upper=upper, p_value=None)

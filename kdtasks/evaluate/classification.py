@@ -117,7 +117,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             (segments.logits_of(self.dataset.images(split)), self.dataset.labels(split))
             for split in ("calibration", "validation")
         )
-        found, choices = calibrate(
+        result, choices = calibrate(
             calibration,
             validation,
             settings,
@@ -126,7 +126,7 @@ class ClassificationEvaluator(Evaluator[ClassScore]):
             groups=np.asarray(self.dataset.groups("calibration")),
         )
         judged = {"labels_from": self.dataset.labels_from("calibration")}
-        return found.model_copy(update=judged), choices
+        return result.model_copy(update=judged), choices
 
     def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle as a whole and exit by exit."""

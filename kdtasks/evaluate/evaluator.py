@@ -38,9 +38,9 @@ RELIABILITY = "exit,confidence,accuracy,rows"
 def reliability_rows(bins: Sequence[Sequence[ReliabilityBin]]) -> list[tuple[float, ...]]:
     """Give the bins of every exit as rows of `RELIABILITY`."""
     return [
-        (exit_index, it.confidence, it.accuracy, it.rows)
+        (exit_index, reliability_bin.confidence, reliability_bin.accuracy, reliability_bin.rows)
         for exit_index, exit_bins in enumerate(bins)
-        for it in exit_bins
+        for reliability_bin in exit_bins
     ]
 
 

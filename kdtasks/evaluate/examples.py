@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.evenly import evenly
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.evaluate.metrics import changed_rows
 from kdtasks.tasks.confusion import counted
 
@@ -15,9 +15,9 @@ def pick_examples(
     exit_index: npt.NDArray[np.integer],
     scores: npt.NDArray[np.floating],
     *,
-    each: int = 12,
+    per_group: int = 12,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Pick at most `each` rows that left at each exit, and as many that changed their answer.
+    """Pick at most `per_group` rows that left at each exit, and as many that changed their answer.
 
     Where there are more, those are taken that lie evenly in the order of confidence, so that a
     strip goes from the most confident image to the least confident one.
@@ -37,7 +37,7 @@ def pick_examples(
     picked = []
     for rows in groups:
         surest_first = rows[np.argsort(-scores[rows, exit_index[rows]], kind="stable")]
-        picked.append(surest_first[evenly(range(len(rows)), each)])
+        picked.append(surest_first[evenly_spaced(range(len(rows)), per_group)])
     group_of = np.repeat(np.arange(exits + 1), [len(rows) for rows in picked])
     return np.concatenate(picked), group_of
 
@@ -47,10 +47,10 @@ def pick_mistakes(
     predicted: npt.NDArray[np.integer],
     scores: npt.NDArray[np.floating],
     *,
-    each: int = 4,
-    most: int = 60,
+    per_pair: int = 4,
+    max_rows: int = 60,
 ) -> npt.NDArray[np.int64]:
-    """Pick wrong answers, the surest first: at most `each` of a label and an answer, `most` in all.
+    """Pick wrong answers, the surest first: at most `per_pair` of a label and an answer.
 
     Args:
         labels, predicted: integer [N].
@@ -63,9 +63,9 @@ def pick_mistakes(
     for row in wrong.tolist():
         pair = int(labels[row]), int(predicted[row])
         seen[pair] += 1
-        if seen[pair] <= each:
+        if seen[pair] <= per_pair:
             picked.append(row)
-    return np.array(picked[:most], np.int64)
+    return np.array(picked[:max_rows], np.int64)
 
 
 def pick_differences(
@@ -73,7 +73,7 @@ def pick_differences(
     teacher: npt.NDArray[np.integer],
     student: npt.NDArray[np.integer],
     *,
-    each: int = 12,
+    per_group: int = 12,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Pick images that two models answer differently, by which of them is right.
 
@@ -81,12 +81,12 @@ def pick_differences(
         labels, teacher, student: integer [N].
 
     Returns:
-        rows, at most `each` where the teacher is right, then where the student is, then where
+        rows, at most `per_group` where the teacher is right, then where the student is, then where
         neither is, of each kind evenly over the split; and how many images each kind has, [3].
     """
     kind = np.select([teacher == student, teacher == labels, student == labels], [3, 0, 1], 2)
     kinds = [np.flatnonzero(kind == index) for index in range(3)]
-    shown = [rows[evenly(range(len(rows)), each)] for rows in kinds]
+    shown = [rows[evenly_spaced(range(len(rows)), per_group)] for rows in kinds]
     return np.concatenate(shown), np.array([len(rows) for rows in kinds])
 
 

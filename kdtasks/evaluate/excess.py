@@ -62,14 +62,14 @@ def part_p_value(signs: NDArray[np.int64], inside: NDArray[np.bool_]) -> float:
         found: NDArray[np.float64] = (means[0] - means[1]) / np.sqrt(np.maximum(variance, 1e-300))
         return np.round(found, 9)  # equal ones differ in the last bits
 
-    here = statistic(int((signs[inside] < 0).sum()), int((signs[inside] > 0).sum()))
+    observed = statistic(int((signs[inside] < 0).sum()), int((signs[inside] > 0).sum()))
     lower = upper = 0.0
     for lost in range(max(0, size + losses - total), min(losses, size) + 1):
         won = np.arange(min(gains, size - lost) + 1)
         chances = _drawn(lost, losses, size, total)
         chances = chances * _drawn(won, gains, size - lost, total - losses)
-        lower += float(chances[statistic(lost, won) <= here].sum())
-        upper += float(chances[statistic(lost, won) >= here].sum())
+        lower += float(chances[statistic(lost, won) <= observed].sum())
+        upper += float(chances[statistic(lost, won) >= observed].sum())
     return min(1.0, 2 * min(lower, upper))
 
 

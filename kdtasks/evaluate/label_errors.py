@@ -131,20 +131,20 @@ def find_label_errors(
             probabilities[part] = np.where(answers.rows[:, None], mean, probabilities[part])
             teacher_classes[part] = np.where(answers.rows, teacher_probabilities.argmax(axis=1), -1)
         start = part.stop
-    found = confident_learning(labels, probabilities)
+    estimate = confident_learning(labels, probabilities)
     split_rows = [(split, row) for split in splits for row in range(len(images[split]))]
     names = {split: dataset.names(split) for split in splits}
-    shown = found.issues[:MOST_SHOWN].tolist()
-    answers_by_student = np.array([each.argmax(axis=1) for each in by_student])
+    shown = estimate.issues[:MOST_SHOWN].tolist()
+    answers_by_student = np.array([student.argmax(axis=1) for student in by_student])
     classes = dataset.class_names
     suspected = [
         SuspectedLabel(
             name=names[split][row],
             split=split,
             given=classes[labels[index]],
-            suggested=classes[found.confident_class[index]],
-            margin=float(found.margins[index]),
-            students=int((answers_by_student[:, index] == found.confident_class[index]).sum()),
+            suggested=classes[estimate.confident_class[index]],
+            margin=float(estimate.margins[index]),
+            students=int((answers_by_student[:, index] == estimate.confident_class[index]).sum()),
             teacher=classes[teacher_classes[index]] if teacher_classes[index] >= 0 else None,
         )
         for index in shown
@@ -154,8 +154,8 @@ def find_label_errors(
         images={split: len(images[split]) for split in splits},
         students=len(students),
         teacher=int((teacher_classes >= 0).sum()),
-        estimated=float(1 - np.trace(found.joint)),
-        found=len(found.issues),
+        estimated=float(1 - np.trace(estimate.joint)),
+        found=len(estimate.issues),
         shown=tuple(suspected),
     )
     pixels = [images[split][row] for split, row in map(split_rows.__getitem__, shown)]

@@ -259,6 +259,6 @@ def at_half(counts: Counts) -> PrecisionRecall:
         counts: int64 [classes, 2, 200].
     """
     curves = precision_recall(counts.sum(axis=0))
-    here = [float(curve[THRESHOLDS // 2]) for curve in curves]
-    precision, recall = (None if np.isnan(value) else value for value in here)
+    values = [float(curve[THRESHOLDS // 2]) for curve in curves]
+    precision, recall = (None if np.isnan(value) else value for value in values)
     return PrecisionRecall(precision=precision, recall=recall)

@@ -49,16 +49,16 @@ class ParityAccumulator:
         self._changed: list[npt.NDArray[np.int64]] = []
         self._answers = 1
 
-    def add(self, found: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]) -> None:
+    def add(self, actual: npt.NDArray[np.floating], expected: npt.NDArray[np.floating]) -> None:
         """Compare logits of the file with those of the network, both [N, K, …, classes]."""
         rows, exits = expected.shape[:2]
         mine, its = (
             np.moveaxis(logits, 1, 0).reshape(exits, -1).astype(np.float64)
-            for logits in (found, expected)
+            for logits in (actual, expected)
         )
         self._sums += np.stack([its, its**2, (mine - its) ** 2]).sum(axis=-1)
         self._count += its.shape[1]
-        changed = (found.argmax(axis=-1) != expected.argmax(axis=-1)).reshape(rows, exits, -1)
+        changed = (actual.argmax(axis=-1) != expected.argmax(axis=-1)).reshape(rows, exits, -1)
         self._answers = changed.shape[-1]
         self._changed.append(changed.sum(axis=-1))
 
@@ -136,25 +136,25 @@ def changed_interval(
 def parity_problem(parity: Parity, limits: ParityParams) -> str | None:
     """Say what keeps a file from being used, with the limit and what to do; None if nothing."""
     most = parity.tolerance if limits.max_logit_error is None else limits.max_logit_error
-    found = []
-    worst = max(parity.exits, key=lambda one: one.error)
+    problems = []
+    worst = max(parity.exits, key=lambda exit_parity: exit_parity.error)
     if worst.error > most:
-        found.append(
+        problems.append(
             f"the logits of {_name(parity, worst)} are off by {_error(worst.error)} of their "
             f"standard deviation, {_error(most)} are allowed (max_logit_error)"
         )
     worst = max(parity.exits, key=_surely_changed)
     if _surely_changed(worst) > limits.max_changed_answers:
-        found.append(
+        problems.append(
             f"{percent_with_range(worst.changed, worst.interval)} of the answers of "
             f"{_name(parity, worst)} change, {percent(limits.max_changed_answers)} are allowed "
             "(max_changed_answers)"
         )
-    if not found:
+    if not problems:
         return None
     return (
         f"the file is too far from the float network that it was converted from: "
-        f"{' and '.join(found)}, on {quantity(parity.rows, 'calibration image')}; give more "
+        f"{' and '.join(problems)}, on {quantity(parity.rows, 'calibration image')}; give more "
         "compress.representative_images, add qat to the variant, use float16, or raise the limit "
         "in compress.parity"
     )

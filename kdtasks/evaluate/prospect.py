@@ -78,49 +78,49 @@ def forecast(
     return Prospect(**figures.present(), outlook=outlook, advice=advice)
 
 
-def advise(found: ProspectFigures, metric: Metric) -> tuple[Outlook, str]:
+def advise(figures: ProspectFigures, metric: Metric) -> tuple[Outlook, str]:
     """Say in one sentence what is to be expected of the teacher; the first rule that fits counts.
 
     Args:
         metric: of the scores.
     """
-    low, high = found.lead
-    gap = found.teacher - found.student
-    interval = text.points_range(found.lead)
+    low, high = figures.lead
+    gap = figures.teacher - figures.student
+    interval = text.points_range(figures.lead)
     leads = f"the teacher’s lead over the quick student is {text.points(gap)} ({interval})"
     outlook: Outlook = "inconclusive"
     if high < 0:
         return "will not help", (
             f"will not help: the teacher is {metric.less} than a student of "
-            f"{text.quantity(found.epochs, 'epoch')}, by {text.points(-gap, signed=False)} "
+            f"{text.quantity(figures.epochs, 'epoch')}, by {text.points(-gap, signed=False)} "
             f"({interval}); train it longer, or take another one"
         )
-    if found.images == found.labels and low < _LARGE:
+    if figures.images == figures.labels and low < _LARGE:
         outlook = "little to gain"
         reason = (
             "labels are known for every image; more images without one (data.unlabelled), or fewer "
             "labels, is where a teacher pays"
         )
-    elif found.images == found.labels:
+    elif figures.images == figures.labels:
         reason = (
             f"{leads}, but labels are known for every image, where such leads have helped and hurt"
         )
     elif low <= 0:
         reason = f"{leads}, which may be chance; more validation images would tell"
-    elif found.images >= _MANY * found.labels or low >= _LARGE:
+    elif figures.images >= _MANY * figures.labels or low >= _LARGE:
         outlook = "likely to help"
         reason = (
-            f"{leads}, and it answers {text.quantity(found.images, 'image')}, of which students "
-            f"see {text.quantity(found.labels, 'label')}"
+            f"{leads}, and it answers {text.quantity(figures.images, 'image')}, of which students "
+            f"see {text.quantity(figures.labels, 'label')}"
         )
     else:
         reason = (
-            f"{leads}, but students see {found.labels:,} labels of {found.images:,} images; more "
-            "images without a label (data.unlabelled) would make more of it"
+            f"{leads}, but students see {figures.labels:,} labels of {figures.images:,} images; "
+            "more images without a label (data.unlabelled) would make more of it"
         )
-    if found.entropy is not None and found.entropy < _ONE_HOT:
+    if figures.entropy is not None and figures.entropy < _ONE_HOT:
         reason += (
-            f"; at temperature {found.temperature:g} its answers hold almost nothing beyond the "
+            f"; at temperature {figures.temperature:g} its answers hold almost nothing beyond the "
             "label: raise distill.temperature"
         )
     return outlook, f"{outlook}: {reason}"

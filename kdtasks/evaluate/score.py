@@ -136,7 +136,7 @@ def compare_scores(
     def gain(arm: str, bootstrap: Interval | None, level: float) -> Gain:
         return gain_of(by_seed[arm], by_seed["student"], bootstrap=bootstrap, confidence=level)
 
-    found: Gain | Refusal = Refusal(refused=NO_LABELS)
+    distilled_gain: Gain | Refusal = Refusal(refused=NO_LABELS)
     lead = None
     if students := list(student.values()):
         look = look_at(len(student))
@@ -145,7 +145,7 @@ def compare_scores(
             [distilled[seed] for seed in judged if seed in distilled],
             [student[seed] for seed in judged],
         )
-        found = gain("distill", bootstrap, confidence)
+        distilled_gain = gain("distill", bootstrap, confidence)
         lead = teacher.gain_interval([teacher] * len(students), students) if teacher else None
     return Comparison(
         **first.size.present(),
@@ -153,7 +153,7 @@ def compare_scores(
         teacher=teacher.with_interval() if teacher else None,
         student=summaries.get("student"),
         distill=summaries["distill"],
-        gain=found,
+        gain=distilled_gain,
         teacher_lead=lead,
         teacher_worse_than_student=bool(lead and lead[1] < 0),
         labels_from="teacher" if first.is_teacher_labelled else None,

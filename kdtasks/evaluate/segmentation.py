@@ -22,9 +22,9 @@ from kdtasks.tasks.segmentation import Segmentation
 from kdtasks.tasks.task import AGREEMENT
 
 
-def _sentence(found: PixelCounts, scores: ModelScores) -> str:
-    pixels = AGREEMENT if found.is_teacher_labelled else "accuracy"
-    return f"{found.metric.name} {found.value:.4f}, pixel {pixels} {scores.accuracy:.4f}"
+def _sentence(answers: PixelCounts, scores: ModelScores) -> str:
+    pixels = AGREEMENT if answers.is_teacher_labelled else "accuracy"
+    return f"{answers.metric.name} {answers.value:.4f}, pixel {pixels} {scores.accuracy:.4f}"
 
 
 class SegmentationEvaluator(Evaluator[PixelCounts]):
@@ -41,33 +41,33 @@ class SegmentationEvaluator(Evaluator[PixelCounts]):
     def evaluate(self, bundle: Path) -> Evaluated:
         """Evaluate a bundle over all labelled pixels."""
         model, labels = Segmenter.load(bundle), self.labels
-        found = self.answer(model.logits)
+        answers = self.answer(model.logits)
         scores, rows, slice_results = (
-            found.with_interval(),
+            answers.with_interval(),
             self._patches,
-            self.slice_results(model.logits, found),
+            self.slice_results(model.logits, answers),
         )
         return Evaluated(
             Evaluation(
                 **scores.present(),
-                **found.size.present(),
-                confusion=tuple(map(tuple, found.confusions.sum(axis=0).tolist())),
+                **answers.size.present(),
+                confusion=tuple(map(tuple, answers.confusions.sum(axis=0).tolist())),
                 cost=1.0,
                 labels_from=self.dataset.labels_from(self.split),
                 slices=slice_results.scores(self.settings.confidence) if slice_results else {},
             ),
-            _sentence(found, scores),
+            _sentence(answers, scores),
             predictions={
                 "labels": labels,
-                "predicted": found.predicted,
-                "confusions": found.confusions,
+                "predicted": answers.predicted,
+                "confusions": answers.confusions,
             },
             examples={
                 "rows": rows,
                 "images": np.asarray(self.images[rows]),
                 "labels": labels[rows],
-                "predicted": found.predicted[rows],
-                "probabilities": found.probabilities,
+                "predicted": answers.predicted[rows],
+                "probabilities": answers.probabilities,
                 **(slice_results.arrays() if slice_results else {}),
             },
         )

@@ -88,7 +88,7 @@ class SliceResults(ABC):
 
     def mean(self, others: Sequence[Self]) -> Self:
         """Give the mean of this model and others of the same kind, such as other seeds."""
-        return replace(self, values=np.mean([self.values, *(it.values for it in others)], axis=0))
+        return replace(self, values=np.mean([score.values for score in (self, *others)], axis=0))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Give it as arrays to be written beside others."""
@@ -105,7 +105,9 @@ class SliceResults(ABC):
 
 def _stacked(rows: Sequence[NDArray[Any]], fill_value: float) -> NDArray[Any]:
     longest = max(map(len, rows))
-    return np.stack([np.pad(it, (0, longest - len(it)), constant_values=fill_value) for it in rows])
+    return np.stack(
+        [np.pad(row, (0, longest - len(row)), constant_values=fill_value) for row in rows]
+    )
 
 
 class ClassSliceResults(SliceResults):

@@ -93,8 +93,8 @@ class _Resamples(NamedTuple):
         is_right = answers == labels
         hits = right + _sum_by(self.own[:, is_right], labels[is_right], classes)
         # which other class is answered wrongly nobody knows, but none that no image is of
-        there = self.totals > 0
-        spread = there * (wrong.sum(axis=1, keepdims=True) - wrong) / max(there.sum() - 1, 1)
+        present = self.totals > 0
+        spread = present * (wrong.sum(axis=1, keepdims=True) - wrong) / max(present.sum() - 1, 1)
         answered = right + spread + _sum_by(self.own, answers, classes)
         return hits, np.broadcast_to(self.totals, hits.shape), answered
 
@@ -122,8 +122,8 @@ def _resamples(
         own = scale * generator.gamma(shapes, size=(count, len(shapes)))[:, owners]
         added = generator.gamma(_UNSEEN, size=(count, classes, *kinds))
         added *= group_size.reshape(-1, *(1 for _ in kinds))
-        found = _sum_by(own, rows.labels, classes) + added.reshape(count, classes, -1).sum(axis=2)
-        factors = np.divide(totals, found, out=np.zeros_like(found), where=found > 0)
+        sums = _sum_by(own, rows.labels, classes) + added.reshape(count, classes, -1).sum(axis=2)
+        factors = np.divide(totals, sums, out=np.zeros_like(sums), where=sums > 0)
         own *= factors[:, rows.labels]
         added *= factors.reshape(*factors.shape, *(1 for _ in kinds))
         yield _Resamples(rows, totals, own, added)

@@ -80,22 +80,22 @@ def _explain_one(details: ErrorDetails, schema: Schema) -> str:
         )
     if kind == "missing" and isinstance(location[-1], int):  # too few items in a list
         location = location[:-1]
-    key, found = _walk(location, schema)
+    key, node = _walk(location, schema)
     if kind == "value_error":
         return f"{key}: {context['error']}" if key else str(context["error"])
     if kind == "union_tag_not_found":
-        return f"{key}.name: missing; allowed: {_listed(names(found))}"
+        return f"{key}.name: missing; allowed: {_listed(names(node))}"
     if kind == "union_tag_invalid":
-        tag, choices = str(context["tag"]), names(found)
+        tag, choices = str(context["tag"]), names(node)
         hint = _OF_CODE if _NAMES_CODE.search(tag) else did_you_mean(tag, choices)
         return f"{key}.name: got {shown(tag)}; allowed: {_listed(choices)}{hint}"
     if kind == "finite_number":
         return f"{key}: got {given}; allowed: a finite number"
-    allowed, hint = allowed_values(found), ""
+    allowed, hint = allowed_values(node), ""
     if kind == "missing" and isinstance(details["loc"][-1], str):
         return f"{key}: missing; allowed: {allowed}"
-    if kind.startswith(RANGE_ERRORS) and not _is_mixed(found):
-        allowed = allowed_range(found)
+    if kind.startswith(RANGE_ERRORS) and not _is_mixed(node):
+        allowed = allowed_range(node)
     if kind == "literal_error" and isinstance(details["input"], str):
         hint = did_you_mean(details["input"], allowed.removeprefix("null, ").split(", "))
     return f"{key}: got {given}; allowed: {allowed}{hint}"

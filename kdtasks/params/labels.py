@@ -16,7 +16,7 @@ def label_problems(params: Any) -> Iterator[str]:
         yield from _without_training_labels(params)
     answered = params.data.source.teacher_labelled
     if answered:
-        yield from _with_a_teacher_as_judge(params)
+        yield from _of_teacher_labels(params)
     if "validation" in answered and params.select.max_accuracy_drop is not None:
         yield _instead(
             f"select.max_accuracy_drop is {params.select.max_accuracy_drop}", "validation"
@@ -74,7 +74,7 @@ def _without_training_labels(params: Any) -> Iterator[str]:
             yield f"{setting}, and students see no label of the training split; {advice}{shown}"
 
 
-def _with_a_teacher_as_judge(params: Any) -> Iterator[str]:
+def _of_teacher_labels(params: Any) -> Iterator[str]:
     source, teacher, exits = params.data.source.name, params.teacher, params.exits
     if teacher.source == "train":
         yield (

@@ -19,13 +19,13 @@ def listings(root: Path, params: dict[str, Any]) -> dict[str, str]:
     Raises:
         ParamsError: `dvc.yaml` cannot be read.
     """
-    declared, found = read_yaml(ProjectPaths(root).pipeline)["stages"], {}
+    declared, listed = read_yaml(ProjectPaths(root).pipeline)["stages"], {}
     for script in sorted((root / "stages").glob("*.py")):
         stage = declared.get(script.stem, {})
         keys = stage.get("do", stage).get("params", [])
         named = {word for key in keys if isinstance(key, str) for word in _words(_at(params, key))}
-        found[script.stem] = listing(script, root, named)
-    return found
+        listed[script.stem] = listing(script, root, named)
+    return listed
 
 
 def _at(values: Any, key: str) -> Any:

@@ -32,7 +32,7 @@ def read_yaml(path: Path) -> Any:
         if problem := _excess(YAML(typ="safe", pure=True).parse(text)):
             raise ParamsError(f"{path} {problem}")
         return YAML(typ="safe", pure=True).load(text)
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, UnicodeEncodeError) as error:
         raise ParamsError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
     # Python refuses a number of thousands of digits, and a date that no calendar has.
     except (YAMLError, ValueError) as error:
@@ -41,7 +41,13 @@ def read_yaml(path: Path) -> Any:
 
 def _excess(events: "Iterable[Event]") -> str | None:
     """What is too much in a file; an alias counts as all that it stands for."""
-    from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
+    from ruamel.yaml.events import (
+        AliasEvent,
+        CollectionEndEvent,
+        CollectionStartEvent,
+        NodeEvent,
+        ScalarEvent,
+    )
 
     counts = [0.0]  # values in each collection that is open, the outermost first
     anchors: list[str | None] = []
@@ -59,6 +65,8 @@ def _excess(events: "Iterable[Event]") -> str | None:
         elif isinstance(event, NodeEvent):
             values[event.anchor] = 1
             counts[-1] += 1
+        if isinstance(event, ScalarEvent):
+            event.value.encode("utf-8")  # an escape may name half a character
         if len(counts) > DEEPEST:
             return f"is nested more than {DEEPEST} deep; params need less than ten"
         if counts[-1] > MOST_VALUES:

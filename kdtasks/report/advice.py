@@ -45,7 +45,7 @@ def proposals(
     statistics: Statistics, selection: Selection, label_errors: LabelErrors | Refusal
 ) -> list[Advice]:
     """Apply every rule; those that change what the others are judged by come first."""
-    found = (
+    rules = (
         _labels(known(label_errors)),
         _teacher(statistics),
         _class(statistics, selection),
@@ -54,7 +54,7 @@ def proposals(
         _seeds(statistics),
         _loss(statistics),
     )
-    return [proposal for proposal in found if proposal]
+    return list(filter(None, rules))
 
 
 def _labels(errors: LabelErrors | None) -> Advice | None:

@@ -69,9 +69,9 @@ def render_card(
 
 
 def _benchmarks(inputs: ReportInputs, device: str | None) -> dict[str, dict[str, Any]]:
-    found = {name: known(files.benchmark) for name, files in inputs.variants.items()}
-    timed = {name: it.on(device) if it else None for name, it in found.items()}
-    return {name: it.model_dump(mode="json") if it else {} for name, it in timed.items()}
+    benchmarks = {name: known(files.benchmark) for name, files in inputs.variants.items()}
+    timed = {name: record.on(device) if record else None for name, record in benchmarks.items()}
+    return {name: times.model_dump(mode="json") if times else {} for name, times in timed.items()}
 
 
 def _labels_words(statistics: Statistics) -> str:
@@ -89,35 +89,35 @@ def _limits(statistics: Statistics, selection: Selection) -> list[str]:
     metric = metric_on("test", statistics)
     tried = [name for name in statistics.slices if is_folder(name)]
     but = f" but what the slices {text.and_list(tried)} tell" if tried else ""
-    found = [
+    limits = [
         "All figures are of images like those of the test split; of others, such as another "
         f"camera’s, nothing is known{but}.",
         "A probability is no certainty: images of no class get one of the classes, too.",
     ]
-    found += filter(None, [unknown_accuracy(statistics), uneven_classes(statistics)])
+    limits += filter(None, [unknown_accuracy(statistics), uneven_classes(statistics)])
     variant = statistics.variants.get(selection.shown or "")
     calibration = known(variant.calibration) if variant else None
     if calibration and calibration.guarantee:
-        found.append(calibration.guarantee.statement)
-    found += [
+        limits.append(calibration.guarantee.statement)
+    limits += [
         f"Compression to {which} certainly takes more on {name} than on the plain test split: "
         f"{text.points(-(row.excess or 0), signed=False)} more."
         for name, which, row in certain_harm(statistics.slices)
     ]
     if not any(map(severity_of, statistics.slices)):
-        found.append("Noise, blur and bad light were not tried.")
+        limits.append("Noise, blur and bad light were not tried.")
     test = known(variant.test) if variant else None
     if test and test.by_class and len(test.by_class) > 1:
         worst = min(test.by_class, key=lambda name: test.by_class[name].recall)  # type: ignore[index]
         row = test.by_class[worst]
-        found.append(
+        limits.append(
             f"Of the class {worst} it finds the fewest: "
             f"{text.percent_with_range(row.recall, row.interval)} of "
             f"{text.quantity(row.images, 'test image')}."
         )
     if metric.key == "mean_iou":
-        found.append("Masks have no early exits: every image takes the whole network.")
-    return found
+        limits.append("Masks have no early exits: every image takes the whole network.")
+    return limits
 
 
 def _cell(value: object) -> str:

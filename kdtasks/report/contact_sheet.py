@@ -95,7 +95,7 @@ def _caption(label: np.ndarray, names: Sequence[str]) -> str:
     if label["fraction"] == 1.0:
         return _name("", label["label"], names)
     shares = (label["label"], label["fraction"]), (label["partner"], 1.0 - label["fraction"])
-    return "\n".join(_name(f"{part:.0%} ", one, names) for one, part in shares)
+    return "\n".join(_name(f"{part:.0%} ", class_index, names) for class_index, part in shares)
 
 
 def _name(before: str, label: Any, names: Sequence[str]) -> str:

@@ -34,22 +34,22 @@ def reliability_figure(
         threshold: confidence from which the exit is left; None where there is none to show.
         confidence: level of the intervals, as of `wilson_interval`.
     """
-    total = sum(found.rows for found in bins)
-    least = min(found.confidence for found in bins)
+    total = sum(point.rows for point in bins)
+    least = min(point.confidence for point in bins)
     # From a round number below the least confident image, so that the diagonal fills the frame.
     start = max(0.0, int(least * 10) / 10)
 
     def plot(axes: "Axes") -> None:
         axes.plot([start, 1], [start, 1], color=Colour.MUTED, linewidth=1.2, linestyle=(0, (4, 2)))
-        for found in bins:
-            right = round(found.accuracy * found.rows)
-            interval = wilson_interval(right, int(found.rows), confidence)
+        for point in bins:
+            right = round(point.accuracy * point.rows)
+            interval = wilson_interval(right, int(point.rows), confidence)
             axes.plot(
-                [found.confidence] * 2, interval, color=Colour.DISTILL, linewidth=1.2, zorder=2
+                [point.confidence] * 2, interval, color=Colour.DISTILL, linewidth=1.2, zorder=2
             )
             axes.scatter(
-                found.confidence, found.accuracy, color=Colour.DISTILL, zorder=3,
-                s=12 + 120 * found.rows / total, alpha=0.85, linewidth=0, clip_on=False,
+                point.confidence, point.accuracy, color=Colour.DISTILL, zorder=3,
+                s=12 + 120 * point.rows / total, alpha=0.85, linewidth=0, clip_on=False,
             )  # fmt: skip
         if threshold is not None and start < threshold < 1:
             axes.axvline(threshold, color=Colour.CHOSEN, linewidth=1.4, zorder=1)

@@ -95,9 +95,9 @@ def worst_mistakes(
     examples: Arrays, class_names: Sequence[str]
 ) -> dict[tuple[str, str], list[Mistake]]:
     """Turn the mistakes of `plots/examples/` into images by label and answer, the surest first."""
-    found: dict[tuple[str, str], list[Mistake]] = {}
+    mistakes: dict[tuple[str, str], list[Mistake]] = {}
     if "mistakes" not in examples or not class_names:
-        return found
+        return mistakes
     for image, label, answer, confidence in zip(
         examples["mistakes"],
         examples["mistakes_labels"].tolist(),
@@ -107,8 +107,8 @@ def worst_mistakes(
     ):
         pair = class_names[label], class_names[answer]
         shown = Mistake(image_address(image, lossy=True), *pair, confidence)
-        found.setdefault(pair, []).append(shown)
-    return found
+        mistakes.setdefault(pair, []).append(shown)
+    return mistakes
 
 
 class AnswerDifference(NamedTuple):
@@ -247,7 +247,7 @@ def mask_patches(
     if "predicted" not in examples:
         return []
     palette = palette_of(colours)
-    there = compared if np.array_equal(compared.get("rows", []), examples["rows"]) else {}
+    same_rows = compared if np.array_equal(compared.get("rows", []), examples["rows"]) else {}
     patches = []
     for row, (image, labels, shipped) in enumerate(
         zip(examples["images"], examples["labels"], examples["predicted"], strict=True)
@@ -255,7 +255,7 @@ def mask_patches(
         counts = counted(labels, ignore_label)
         wrong = counts & (labels != shipped)
         answers = {
-            field: image_address(palette[compared[name][row]]) if name in there else None
+            field: image_address(palette[compared[name][row]]) if name in same_rows else None
             for field, name in _COMPARED.items()
         }
         patches.append(

@@ -252,8 +252,8 @@ def _cost(candidate: CandidateSummary, cost: str, judged: Statistic) -> float | 
 
 def _front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """The points that no cheaper one equals, cheapest first."""
-    found: list[tuple[float, float]] = []
+    front: list[tuple[float, float]] = []
     for cost, score in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not found or score > found[-1][1]:
-            found.append((cost, score))
-    return found
+        if not front or score > front[-1][1]:
+            front.append((cost, score))
+    return front

@@ -17,7 +17,7 @@ _SHOWN = 24
 def errors_by_layer(inputs: ReportInputs) -> dict[str, LayerErrors]:
     """The errors of every variant that has them."""
     compressed = {name: known(files.compress) for name, files in inputs.variants.items()}
-    return {name: found.layers for name, found in compressed.items() if found and found.layers}
+    return {name: record.layers for name, record in compressed.items() if record and record.layers}
 
 
 def layers_figures(layers: dict[str, LayerErrors]) -> dict[str, str]:
@@ -28,17 +28,17 @@ def layers_figures(layers: dict[str, LayerErrors]) -> dict[str, str]:
     }
 
 
-def layers_figure(index: int, name: str, found: LayerErrors) -> str:
+def layers_figure(index: int, name: str, errors: LayerErrors) -> str:
     """Draw the signal-to-quantisation-noise ratio of the worst tensors, the worst on top.
 
     Bars are the whole noise, dots the rounding of the tensor alone.
     """
-    worst = [tensor for tensor in found.tensors if tensor.snr is not None][:_SHOWN]
+    worst = [tensor for tensor in errors.tensors if tensor.snr is not None][:_SHOWN]
 
     def plot(axes: "Axes") -> None:
         rows = range(len(worst))
         axes.barh(rows, [tensor.snr or 0 for tensor in worst], color=Colour.DISTILL, height=0.6)
-        own = [math.nan if it.rounding_snr is None else it.rounding_snr for it in worst]
+        own = [math.nan if layer.rounding_snr is None else layer.rounding_snr for layer in worst]
         axes.plot(own, rows, "o", color=Colour.INK, markersize=3)
         axes.set_yticks(rows, [tensor.layer for tensor in worst])
         axes.set(xlabel="signal to noise, dB")

@@ -113,7 +113,7 @@ def render_page(
         },
         device=selection.limits.device,
         places=_places(inputs),
-        statistics={each: statistic_name(each) for each in STATISTICS},
+        statistics={statistic: statistic_name(statistic) for statistic in STATISTICS},
         judged=selection.limits.latency_statistic,
         selection=_plain(selection),
         shown=shown,
@@ -202,16 +202,16 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
     return images
 
 
-def _benchmark(found: Benchmark | Refusal, device: str | None) -> dict[str, Any]:
+def _benchmark(record: Benchmark | Refusal, device: str | None) -> dict[str, Any]:
     """A variant's times on the device that counts; under `devices` those on all."""
-    if isinstance(found, Refusal):
-        return _plain(found)
-    timed, plain = found.on(device), _plain(found)
+    if isinstance(record, Refusal):
+        return _plain(record)
+    timed, plain = record.on(device), _plain(record)
     if timed is None:
         if device in ETHOS_U:
             return {"refused": f"{device} would leave its work to the processor"}
         return {"refused": f"not on {device} yet; `dvc repro` times it there"}
-    if found.devices:
+    if record.devices:
         plain["devices"] = {"this machine": plain.copy(), **plain["devices"]}
     return plain | (_plain(timed) if device else {})
 
@@ -219,7 +219,7 @@ def _benchmark(found: Benchmark | Refusal, device: str | None) -> dict[str, Any]
 def _places(inputs: ReportInputs) -> list[str]:
     """Name where any variant was timed, this machine first; none where it was this one alone."""
     found = (known(files.benchmark) for files in inputs.variants.values())
-    devices = [device for one in found if one for device in one.devices]
+    devices = [device for benchmark in found if benchmark for device in benchmark.devices]
     return list(dict.fromkeys(["this machine", *devices])) if devices else []
 
 

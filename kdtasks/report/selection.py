@@ -65,19 +65,19 @@ def violations(
         limits: params with a limit, or None, under each key of `measured`.
         measured: limit to the metric in words, and its value.
     """
-    found = []
+    broken = []
     for limit, (what, value) in measured.items():
         most, write = getattr(limits, limit), _UNITS[limit]
         if most is None:
             continue
         if value is None:
-            found.append(Violation(limit, math.inf, f"{what} was not measured"))
+            broken.append(Violation(limit, math.inf, f"{what} was not measured"))
         elif not is_within(value, most):
             # A limit of 0 points has no factor: a tenth of a point stands in for it.
             factor = value / max(most, 1e-3)
             reason = f"{what}, {write(value)}, is over {write(most)} ({limit})"
-            found.append(Violation(limit, factor, reason))
-    return found
+            broken.append(Violation(limit, factor, reason))
+    return broken
 
 
 def candidates_of(
@@ -191,12 +191,12 @@ def _violations(candidate: VariantMetrics, limits: SelectParams, what: str) -> l
             (f"its drop in validation {what}", candidate.accuracy_drop),
         ),
     }
-    found = violations(limits, measured)
-    if not found and None in (candidate.bytes, candidate.accuracy):
-        found.append(Violation("metrics", math.inf, f"its size or {what} was not measured"))
-    if not found and "latency" in limits.objective and candidate.latency_ms is None:
-        found.append(Violation("metrics", math.inf, "its latency was not measured"))
-    return found
+    broken = violations(limits, measured)
+    if not broken and None in (candidate.bytes, candidate.accuracy):
+        broken.append(Violation("metrics", math.inf, f"its size or {what} was not measured"))
+    if not broken and "latency" in limits.objective and candidate.latency_ms is None:
+        broken.append(Violation("metrics", math.inf, "its latency was not measured"))
+    return broken
 
 
 def _rank(candidate: VariantMetrics, limits: SelectParams) -> tuple[float, ...]:
@@ -235,10 +235,10 @@ def _reason(
     clauses = [f"the {best} of {len(fitting)} variants within the limits"]
     costs = {
         name: (
-            _latency(each, limits.latency_statistic) or math.inf,
-            float(each.bytes or math.inf),
+            _latency(candidate, limits.latency_statistic) or math.inf,
+            float(candidate.bytes or math.inf),
         )
-        for name, each in fitting.items()
+        for name, candidate in fitting.items()
     }
     for index, word in enumerate(("faster", "smaller")):
         name = min(costs, key=lambda name: costs[name][index])

@@ -36,7 +36,7 @@ def _changes(inputs: ReportInputs, settings: ReportSettings) -> Variants:
     """Pair every variant with the distilled student that it was made of."""
     per_pixel, confidence = task_of(settings.task).per_pixel, settings.confidence
     networks = read_seed_slice_results(inputs.compared, per_pixel=per_pixel)
-    found: Variants = {}
+    changes: Variants = {}
     for variant, files in inputs.variants.items():
         slice_results = read_slice_results(files.examples, per_pixel=per_pixel)
         compressed = known(files.compress)
@@ -48,8 +48,8 @@ def _changes(inputs: ReportInputs, settings: ReportSettings) -> Variants:
                 change, interval, excess, p_value = slice_results.change(network, name, confidence)
                 row |= {"change": change, "change_interval": interval}
                 row |= {"excess": excess, "p_value": p_value} if name != PLAIN else {}
-            found.setdefault(name, {})[variant] = VariantSlice(**row)
-    return found
+            changes.setdefault(name, {})[variant] = VariantSlice(**row)
+    return changes
 
 
 def _corrected(variants: Variants, level: float) -> Variants:
@@ -95,15 +95,17 @@ def severity_figures(
         kinds[shown] = (shown, Colour.CHOSEN, "^")
 
     def at(severity: int, kind: str) -> float | None:
-        found = [
+        values = [
             score.score
             for name, summary in slices.items()
             if severity_of(name) == severity and (score := _score(summary, kind))
         ]
-        return float(np.mean(found)) if found else None
+        return float(np.mean(values)) if values else None
 
     def plot(axes: "Axes") -> None:
-        severities = sorted({found for name in slices if (found := severity_of(name)) is not None})
+        severities = sorted(
+            {severity for name in slices if (severity := severity_of(name)) is not None}
+        )
         for kind, (label, colour, marker) in kinds.items():
             means = [(severity, at(severity, kind)) for severity in severities]
             line = [(severity, mean) for severity, mean in means if mean is not None]

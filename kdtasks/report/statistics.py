@@ -84,7 +84,7 @@ def mean_curves(curves: Mapping[int | None, Rows]) -> dict[str, Curve]:
 
     Only epochs at which every seed has a number are kept.
     """
-    found: dict[str, Curve] = {}
+    by_column: dict[str, Curve] = {}
     for column in CURVES:
         by_epoch = [
             {int(epoch): value for epoch, value in complete(rows, "epoch", column)}
@@ -94,14 +94,14 @@ def mean_curves(curves: Mapping[int | None, Rows]) -> dict[str, Curve]:
         epochs = sorted(set.intersection(*map(set, by_epoch))) if by_epoch else []
         if epochs:
             values = [[curve[epoch] for curve in by_epoch] for epoch in epochs]
-            found[column] = Curve(
+            by_column[column] = Curve(
                 epoch=tuple(epochs),
                 mean=tuple(sum(row) / len(row) for row in values),
                 low=tuple(map(min, values)),
                 high=tuple(map(max, values)),
                 seeds=len(by_epoch),
             )
-    return found
+    return by_column
 
 
 def versions() -> dict[str, str]:
@@ -109,13 +109,13 @@ def versions() -> dict[str, str]:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            versions[package] = "not installed"
+    return versions
 
 
 def _untested(name: str, compare: Comparison) -> Refusal:
@@ -184,12 +184,12 @@ def _exit_change(test: Evaluation | None) -> ExitChange | None:
 
 def _reliability(rows: Rows) -> tuple[tuple[ReliabilityBin, ...], ...]:
     """The bins of each exit, as `evaluate` wrote them."""
-    found: list[list[ReliabilityBin]] = []
+    bins: list[list[ReliabilityBin]] = []
     for index, confidence, accuracy, count in complete(
         rows, "exit", "confidence", "accuracy", "rows"
     ):
-        found.extend([] for _ in range(int(index) + 1 - len(found)))
-        found[int(index)].append(
+        bins.extend([] for _ in range(int(index) + 1 - len(bins)))
+        bins[int(index)].append(
             ReliabilityBin(confidence=confidence, accuracy=accuracy, rows=int(count))
         )
-    return tuple(map(tuple, found))
+    return tuple(map(tuple, bins))

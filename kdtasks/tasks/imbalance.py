@@ -18,8 +18,8 @@ def is_uneven(counts: Mapping[Any, int]) -> bool:
     Args:
         counts: images by class; classes without any are left out.
     """
-    there = [count for count in counts.values() if count]
-    return bool(there) and max(there) > _UNEVEN * min(there)
+    present = [count for count in counts.values() if count]
+    return bool(present) and max(present) > _UNEVEN * min(present)
 
 
 def uneven_sentence(counts: Mapping[str, int]) -> str | None:
@@ -30,11 +30,11 @@ def uneven_sentence(counts: Mapping[str, int]) -> str | None:
     """
     if not is_uneven(counts):
         return None
-    there = {name: count for name, count in counts.items() if count}
-    commonest, rarest = (choose(there, key=lambda name: there[name]) for choose in (max, min))
-    total = sum(there.values())
+    present = {name: count for name, count in counts.items() if count}
+    commonest, rarest = (choose(present, key=lambda name: present[name]) for choose in (max, min))
+    total = sum(present.values())
     return (
-        f"{there[commonest]:,} of {quantity(total, 'image')} are of the class {commonest}, "
-        f"{there[rarest]:,} of {rarest}: always answering {commonest} would be right in "
-        f"{plain(percent(there[commonest] / total))}, so accuracy says little here"
+        f"{present[commonest]:,} of {quantity(total, 'image')} are of the class {commonest}, "
+        f"{present[rarest]:,} of {rarest}: always answering {commonest} would be right in "
+        f"{plain(percent(present[commonest] / total))}, so accuracy says little here"
     )

@@ -7,8 +7,8 @@ from kdtasks.cli.bench import bench_bundle
 from kdtasks.cli.inspect import inspect_bundle
 from kdtasks.cli.targets import print_target
 from kdtasks.compress.bundle.write import make_self_test, write_bundle
+from kdtasks.core.accelerators import Fallback, TargetFit, TargetSegment
 from kdtasks.core.errors import BundleError, DatasetError
-from kdtasks.core.target_fit import Fallback, TargetFit, TargetSegment
 from kdtasks.edge.bundle_files import read_manifest
 from kdtasks.edge.segments import Segments
 from tests.tools.pixel_bundles import write_pixel_bundle

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from kdtasks.core.stderr import held_stderr, tells_more_than_information
+from kdtasks.core.stderr import held_stderr, is_no_information
 
 
 def native(text: str) -> None:
@@ -22,7 +22,7 @@ def test_what_is_held_back_is_known_and_not_written(capfd: pytest.CaptureFixture
 
 
 def test_warnings_and_errors_pass_where_information_does_not(capfd: pytest.CaptureFixture[str]):
-    with held_stderr(tells_more_than_information):
+    with held_stderr(is_no_information):
         native("INFO: Created a delegate.\nERROR: no kernel\nWARNING: slow\nhalf a line")
     assert told_after(capfd) == "ERROR: no kernel\nWARNING: slow\nhalf a line"
 

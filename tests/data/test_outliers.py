@@ -71,6 +71,14 @@ def test_the_distance_is_the_root_mean_square_from_the_median_image():
     np.testing.assert_allclose(alone, [0, 0, 4, 0])
 
 
+def test_of_a_large_class_some_images_tell_what_is_usual(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("kdtasks.data.outliers._MOST_AT_ONCE", 2)
+    # in three parts: the median of the first and the fourth
+    distances, typical = class_distances(plain(10, 10, 40, 12, 100), np.zeros(5, int))
+    assert distances.tolist() == [1, 1, 29, 1, 89]
+    assert typical.tolist() == [1] * 5
+
+
 def test_images_smaller_than_the_blocks_are_compared_pixel_by_pixel():
     images = np.zeros((3, 2, 3, 1), np.uint8)
     images[2, 0, 0] = 6

@@ -2,9 +2,9 @@ import zipfile
 
 import pytest
 
-from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.bundle_files import BundleFiles
+from kdtasks.orchestrate.project.pack import write_archive
 
 FILES = {"model.tflite": b"model" * 100, "manifest.json": b"{}"}
 

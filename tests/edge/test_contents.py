@@ -3,12 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.compress.tflite.metadata import add_metadata, embed_manifest
 from kdtasks.core.errors import BundleError
 from kdtasks.edge.bundle_files import open_bundle_files, read_manifest
 from kdtasks.edge.classifier import Classifier
 from kdtasks.edge.manifest import NAME
+from kdtasks.orchestrate.project.pack import write_archive
 
 
 @pytest.fixture

@@ -72,6 +72,14 @@ def test_a_manifest_without_an_end_is_refused(make_bundle):
         read_manifest(path.parent)
 
 
+def test_half_a_character_is_refused(make_bundle):
+    path = make_bundle() / "manifest.json"
+    content = json.loads(path.read_text()) | {"name": "\ud800"}
+    path.write_text(json.dumps(content))
+    with pytest.raises(BundleError, match=r"cannot be read .*surrogates not allowed"):
+        read_manifest(path.parent)
+
+
 def test_missing_keys_are_named(make_bundle):
     path = make_bundle() / "manifest.json"
     content = json.loads(path.read_text())

@@ -32,7 +32,7 @@ def test_examples_go_from_the_surest_to_the_least_sure() -> None:
     rows, group = pick_examples(BY_EXIT, EXIT_INDEX, SCORES)
     assert rows.tolist() == [4, 1, 2, 0, 5, 3, 4, 1, 2]
     assert group.tolist() == [0, 0, 0, 0, 1, 1, 2, 2, 2]
-    rows, group = pick_examples(BY_EXIT, EXIT_INDEX, SCORES, each=2)
+    rows, group = pick_examples(BY_EXIT, EXIT_INDEX, SCORES, per_group=2)
     assert rows.tolist() == [4, 0, 5, 3, 4, 2]
     assert group.tolist() == [0, 0, 1, 1, 2, 2]
 
@@ -44,7 +44,9 @@ def test_examples_are_of_their_group_and_differ(
     generator = np.random.default_rng(seed)
     by_exit = generator.integers(0, 3, (number, exits))
     exit_index = generator.integers(0, exits, number)
-    rows, group = pick_examples(by_exit, exit_index, generator.random((number, exits)), each=each)
+    rows, group = pick_examples(
+        by_exit, exit_index, generator.random((number, exits)), per_group=each
+    )
     changed = set(changed_rows(by_exit, exit_index).tolist())
     for k in range(exits):
         members = rows[group == k]
@@ -55,7 +57,7 @@ def test_examples_are_of_their_group_and_differ(
 
 
 def test_nobody_leaves_at_an_exit() -> None:
-    rows, group = pick_examples(BY_EXIT, np.ones(6, int), SCORES, each=3)
+    rows, group = pick_examples(BY_EXIT, np.ones(6, int), SCORES, per_group=3)
     assert group.tolist() == [1, 1, 1]
     assert rows[0] == pytest.approx(0)
 
@@ -64,8 +66,8 @@ def test_mistakes_are_the_surest_few_of_each_label_and_answer() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1, 2])
     predicted = np.array([1, 1, 1, 0, 0, 1, 1])
     scores = np.array([0.5, 0.9, 0.7, 1.0, 0.6, 1.0, 0.95])
-    assert pick_mistakes(labels, predicted, scores, each=2).tolist() == [6, 1, 2, 4]
-    assert pick_mistakes(labels, predicted, scores, each=2, most=3).tolist() == [6, 1, 2]
+    assert pick_mistakes(labels, predicted, scores, per_pair=2).tolist() == [6, 1, 2, 4]
+    assert pick_mistakes(labels, predicted, scores, per_pair=2, max_rows=3).tolist() == [6, 1, 2]
     assert pick_mistakes(labels, labels, scores).tolist() == []
 
 
@@ -81,7 +83,7 @@ def test_differences_are_kept_apart_by_who_is_right() -> None:
     # the teacher is right about 0, 2, 3 and 7, the student about 4, and neither about 6
     assert rows.tolist() == [0, 2, 3, 7, 4, 6]
     assert counts.tolist() == [4, 1, 1]
-    rows, counts = pick_differences(labels, teacher, student, each=2)
+    rows, counts = pick_differences(labels, teacher, student, per_group=2)
     assert (rows.tolist(), counts.tolist()) == ([0, 7, 4, 6], [4, 1, 1])
     rows, counts = pick_differences(labels, labels, labels)
     assert (rows.tolist(), counts.tolist()) == ([], [0, 0, 0])

@@ -42,6 +42,8 @@ def test_values_are_counted_as_if_written_out(tmp_path: Path):
         ("a: " + "9" * 5000, "is not valid YAML: .*digits"),
         ("a: 2001-13-45", "is not valid YAML: month must be"),
         ("a: " + "x" * 100_000, "has 100,003 bytes; params have at most 100,000"),
+        (r'a: "\ud800"', r"is not UTF-8 text \(surrogates not allowed\); save it as UTF-8"),
+        (r'"\ud800": 1', r"is not UTF-8 text \(surrogates not allowed\); save it as UTF-8"),
         ("a: *nowhere", "is not valid YAML: .*undefined alias"),
     ],
 )

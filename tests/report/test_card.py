@@ -9,8 +9,8 @@ from typing import Any
 from kdtasks.core.files import read_json, write_json
 from kdtasks.core.text import percent, percent_range
 from kdtasks.report.card import _cell
-from tests.report.conftest import VARIANTS
 from tests.report.test_slices import write_slices
+from tests.tools.report_projects import VARIANTS
 
 SECTIONS = [
     "Data",

@@ -6,7 +6,7 @@ from pathlib import Path
 from kdtasks.core.files import read_json, write_json
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.core.text import SPACE, percent
-from tests.report.test_page import text_of
+from tests.tools.report_pages import text_of
 
 
 def hide_labels(root: Path) -> None:

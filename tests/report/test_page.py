@@ -229,52 +229,6 @@ def test_page_says_how_both_students_were_tuned(build: Callable[..., Path]) -> N
     assert "Both were tuned on the validation split with 20 trials each:" in tuned
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "data/prepared/dataset.json",
-        "metrics/compare.json",
-        "metrics/teacher.json",
-        "metrics/distill/1.json",
-        "plots/teacher.csv",
-        "plots/student/0.csv",
-        "metrics/compress/int8.json",
-        "metrics/export/int8.json",
-        "metrics/evaluate/int8.json",
-        "metrics/benchmark/int8.json",
-        "exits/int8/calibration.json",
-        "exits/int8/tradeoff.csv",
-        "plots/reliability/int8.csv",
-        "plots/examples/int8.npz",
-    ],
-)
-def test_any_file_may_be_missing(build: Callable[..., Path], name: str) -> None:
-    page = (build(change=lambda root: (root / name).unlink()) / "index.html").read_text("utf-8")
-    assert outline(page).open == []
-    if name.endswith(".json") and "distill" not in name and "teacher" not in name:
-        assert f"{name} not found" in page
-
-
-def test_nothing_at_all_is_there(build: Callable[..., Path]) -> None:
-    def remove_all(root: Path) -> None:
-        for file in sorted(root.rglob("*.*")):
-            if file.is_file():
-                file.unlink()
-
-    words = text_of(build(change=remove_all))
-    assert "Teacher and students were not compared" in words
-    assert "No variant can be shipped." in words
-
-
-def test_models_that_were_not_compared_say_why(build: Callable[..., Path]) -> None:
-    def refuse(root: Path) -> None:
-        write_json(root / "metrics/compare.json", {"refused": "there is no test split"})
-
-    report = build(change=refuse)
-    assert "Not compared: there is no test split" in text_of(report)
-    assert outline((report / "index.html").read_text(encoding="utf-8")).open == []
-
-
 def test_poor_teacher_is_named(build: Callable[..., Path]) -> None:
     def swap(root: Path) -> None:
         content = read_json(root / "metrics/compare.json")

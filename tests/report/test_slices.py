@@ -11,7 +11,7 @@ from kdtasks.core.files import read_json, write_arrays
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.evaluate import Comparison
 from kdtasks.evaluate.slices import ClassSliceResults, compared_slices, seed_arrays
-from tests.report.conftest import ROWS, VARIANTS
+from tests.tools.report_projects import ROWS, VARIANTS
 
 NAMES = ("plain", "gaussian_noise 1", "gaussian_noise 5", "night")
 NIGHT_ROWS = 400

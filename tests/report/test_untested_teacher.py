@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kdtasks.core.files import read_json, write_json
-from tests.report.test_page import text_of
+from tests.tools.report_pages import text_of
 
 
 def test_the_page_says_that_the_teacher_was_not_tested(build: Callable[..., Path]) -> None:

@@ -6,130 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdtasks.core.errors import BundleError, ParamsError, TeacherError
+from kdtasks.core.errors import BundleError, ParamsError
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records.compress import Compressed, Parity
-from kdtasks.core.records.data import Unlabelled
-from kdtasks.data.labels import write_labelled
-from kdtasks.data.prepare import write_prepared
-from kdtasks.data.prepared import open_prepared
-from kdtasks.data.raw_dataset import RawDataset
-from kdtasks.data.unlabelled import UnlabelledImages, write_unlabelled
 from kdtasks.edge.bundle_files import read_manifest
-from kdtasks.params import Params, load_params
+from kdtasks.params import Params
 from stages import calibrate, compare, compress, distill, export, student, targets, teacher
-from tests.tools.records import training
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 PATHS = ProjectPaths()
-CLASS_NAMES = ("dark", "dim", "light", "bright")
-
-
-@pytest.fixture
-def params() -> Params:
-    settings = load_params(RECIPE).model_dump()
-    settings["seeds"] = [4, 7]
-    settings["student"]["start"] = "start"
-    settings["augmentation"]["views"] = 2
-    settings["compress"]["representative_images"] = 5
-    settings["teacher"] |= {"source": "import", "path": "grey.h5"}
-    settings["evaluate"]["bootstrap_samples"] = 50
-    return Params.model_validate(settings)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: Params) -> Path:
-    """A folder after `prepare`: 60 images of four greys, and a teacher that tells them apart."""
-    from kdtasks.core.backend import keras
-
-    monkeypatch.chdir(tmp_path)
-    Path("start").mkdir()
-    generator = np.random.default_rng(0)
-    labels = (np.arange(60) % 4).astype(np.int32)
-    noise = generator.integers(-30, 31, (60, 8, 8, 1))
-    images = (32 + 64 * labels[:, None, None, None] + noise).astype(np.uint8)
-    dataset = RawDataset(
-        task="classification",
-        images=images,
-        labels=labels,
-        class_names=CLASS_NAMES,
-        origins=tuple(str(row) for row in range(60)),
-    )
-    rows = np.split(np.arange(60), [24, 36, 48])
-    names = ("train", "validation", "calibration", "test")
-    write_prepared(Path("data/prepared"), dataset, dict(zip(names, rows, strict=True)), params.data)
-    nothing = Unlabelled(images=0, excluded=(), repeated=0)
-    write_unlabelled(PATHS.unlabelled, UnlabelledImages(images[:0], (), nothing))
-    write_labelled(PATHS.labelled, np.arange(24))
-
-    levels = np.array([32, 96, 160, 224]) / 255
-    network = keras.Sequential(
-        [
-            keras.Input((8, 8, 1)),
-            keras.layers.GlobalAveragePooling2D(name="brightness"),
-            keras.layers.Dense(4, activation="softmax", name="nearest"),
-        ]
-    )
-    # The nearest level: −(x − level)² less what all share, sharpened a hundredfold.
-    network.set_weights([200 * levels[None], -100 * levels**2])
-    with pytest.warns(UserWarning, match="HDF5"):
-        network.save("grey.h5")
-    return tmp_path
-
-
-@pytest.fixture
-def students(project: Path, params: Params) -> None:
-    """Untrained students in the place of trained ones; seed 7 is said to be the best."""
-    from kdtasks.core.backend import seed_everything
-    from kdtasks.learn.networks.build import build
-    from kdtasks.learn.networks.saved import save_model
-
-    seed_everything(0)
-    model = build(
-        params.student.model, input_shape=(8, 8, 1), num_classes=4, exits=params.student.exits
-    )
-    for seed, accuracy in ((4, 0.25), (7, 0.5)):
-        for stage in ("student", "distill"):
-            save_model(Path("models") / stage / str(seed), model)
-        training(accuracy).write(PATHS.metrics("distill", seed))
-
-
-def test_an_imported_teacher_gives_targets(project, params, capsys):
-    teacher.main(params, PATHS)
-    assert sorted(path.name for path in Path("models/teacher").iterdir()) == [
-        "teacher.h5",
-        "teacher.json",
-    ]
-    assert read_json(Path("models/teacher/teacher.json")) == {
-        "file": "teacher.h5",
-        "columns": [0, 1, 2, 3],
-        "input": {"scaling": "unit", "layout": "rgb"},
-        "output": "probabilities",
-        "parameters": 8,
-    }
-    assert read_json(Path("metrics/teacher.json")) == {
-        "validation": {"accuracy": [1.0], "balanced_accuracy": [1.0], "macro_f1": [1.0]},
-        "parameters": 8,
-        "macs": None,
-        "epochs": 0,
-        "seed": None,
-    }
-    header = "epoch,loss,accuracy,validation_loss,validation_accuracy\n"
-    assert Path("plots/teacher.csv").read_text() == header
-    assert "imported teacher: validation accuracy 100.00%" in capsys.readouterr().out
-
-    targets.main(params, PATHS)
-    logits = np.load("data/targets/logits.npy")
-    assert (logits.shape, logits.dtype) == ((2, 24, 4), np.float16)
-    np.testing.assert_array_equal(
-        logits[0].argmax(axis=-1), open_prepared(Path("data/prepared")).labels("train")
-    )
-    # Probabilities came back as their logarithms, less the largest of each image.
-    assert (logits.max(axis=-1) == 0).all()
-    sums = np.exp(logits.astype(np.float32)).sum(axis=-1)
-    assert (sums >= 1).all()
-    assert (sums < 1.1).all()  # this teacher is sure
 
 
 def test_an_online_teacher_teaches_beside_the_student(project, params, monkeypatch):
@@ -207,42 +92,6 @@ def test_a_student_of_the_teachers_shape_is_born_again(project, params):
     assert header.endswith(",teacher_agreement,alpha,temperature")
 
 
-def test_a_teacher_of_another_run_was_trained_on_none_of_these_images(project, params, capsys):
-    from kdtasks.learn.teachers.teacher import open_teacher
-
-    settings = params.model_dump()
-    network = settings["student"]["model"]
-    settings["teacher"] |= {"source": "train", "path": ".", "model": network, "epochs": 2}
-    settings["train"] |= {"batch_size": 8, "guard_epochs": 50}
-    teacher.main(Params.model_validate(settings), PATHS)
-    Path("models/teacher").rename("given")
-    settings["teacher"] |= {"source": "import", "path": "given", "model": None}
-    imports = Params.model_validate(settings)
-    capsys.readouterr()
-    dataset = open_prepared(Path("data/prepared"))
-    answers = open_teacher(Path("given")).logits(dataset.images("validation")).argmax(axis=-1)
-    labels = Path("data/prepared/validation_labels.npy")
-    np.save(labels, answers.astype(np.int32))  # after two epochs it is worse than guessing
-    teacher.main(imports, PATHS)
-    printed = capsys.readouterr().out
-    assert "cannot be checked" not in printed
-    assert "teacher input: byte; " in printed  # known, not found out
-    assert sorted(path.name for path in Path("models/teacher/trained").iterdir()) == [
-        "model.json",
-        "model.weights.h5",
-        "trained_on.npz",
-    ]
-    targets.main(imports, PATHS)
-
-    train, test = (Path(f"data/prepared/{name}_images.npy") for name in ("train", "test"))
-    images, held_back = np.load(train), np.load(test)
-    np.save(train, np.concatenate([held_back[:3], images[3:]]))
-    np.save(test, np.concatenate([images[:3], held_back[3:]]))
-    with pytest.raises(TeacherError, match="the teacher given was trained on 3 of 12 test images"):
-        teacher.main(imports, PATHS)
-    assert Path("models/teacher/trained").is_dir()  # that of before
-
-
 def test_both_trainings_start_from_the_network_that_is_given(students, project, params, capsys):
     from kdtasks.learn.networks.saved import load_model
 
@@ -264,27 +113,6 @@ def test_both_trainings_start_from_the_network_that_is_given(students, project, 
         assert read_json(Path(f"metrics/{name}/4.json"))["start"] == "start/4"
     with pytest.raises(ParamsError, match="start holds 4, but no folder 7 for the seed 7"):
         distill.main(params, PATHS, "7")
-
-
-def test_a_missing_teacher_stops_before_anything_is_written(project, params):
-    Path("grey.h5").unlink()
-    with pytest.raises(TeacherError, match=r"teacher\.path: grey\.h5 not found"):
-        teacher.main(params, PATHS)
-    assert not Path("models").exists()
-    assert not Path("metrics").exists()
-
-
-def test_a_teacher_trained_here_is_opened_as_one(students, project, params):
-    from kdtasks.learn.networks.inference import ForwardPass
-    from kdtasks.learn.networks.saved import load_model
-    from kdtasks.learn.teachers.teacher import open_teacher
-
-    images = open_prepared(Path("data/prepared")).images("test")
-    model = load_model(Path("models/student/4"))
-    opened = open_teacher(Path("models/student/4"), batch_size=5)
-    expected = ForwardPass(model).logits(images)[-1]
-    np.testing.assert_allclose(opened.logits(images), expected, rtol=1e-5, atol=1e-5)
-    assert (opened.parameters, opened.macs) == (model.count_parameters(), model.macs()[-1])
 
 
 def test_compress_starts_from_the_best_seed_and_compare_sees_all(students, project, params, capsys):

@@ -30,8 +30,8 @@ from stages import (
     targets,
     teacher,
 )
-from tests.report.test_page import text_of
 from tests.tools.aerial_photos import CLASSES, UNLABELLED, mask_params, write_photos
+from tests.tools.report_pages import text_of
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 PATHS = ProjectPaths()

@@ -7,137 +7,28 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from kdtasks.cli.main import app
 from kdtasks.core.errors import DatasetError, TeacherError
 from kdtasks.core.files import read_json
 from kdtasks.core.paths import ProjectPaths
-from kdtasks.core.records.data import NO_LABELS
 from kdtasks.data.labels import open_labelled
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.learn.teachers import labelling
-from kdtasks.params import Params, load_params
+from kdtasks.params import Params
 from stages import (
-    benchmark,
-    calibrate,
-    compare,
-    compress,
-    distill,
-    evaluate,
-    export,
     labels,
     prepare,
-    prospect,
-    report,
-    sensitivity,
-    student,
-    targets,
-    teacher,
 )
-from tests.report.test_page import text_of
+from tests.tools.unlabelled_photos import (
+    CLASSES,
+    TEACHERS_LIMIT,
+    level_of,
+    params_of,
+    write_answers,
+    write_network,
+)
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "mnist-5k.yaml"
 PATHS = ProjectPaths()
-CLASSES = ("dark", "bright")
-# Beyond it the teacher calls an image bright; what is bright indeed begins at 128.
-TEACHERS_LIMIT = 100
-
-
-def params_of(*, test: str | None = None, **changes: dict[str, Any]) -> Params:
-    content = load_params(RECIPE).model_dump()
-    content["seeds"] = [0]
-    content["data"] |= {
-        "source": {"name": "unlabelled_folder", "classes": CLASSES, "test": test},
-        "path": "photos",
-        "unlabelled": "drawer",
-        "train_labels": None,
-        "image_size": [8, 8],
-        "channels": 1,
-        "near_copies": False,
-    }
-    content["augmentation"] = {"views": 1, "transforms": []}
-    content["teacher"] |= {"source": "logits", "path": "answers.npz"}
-    model = {"name": "cnn", "filters": [4, 4]}
-    content["student"] |= {"model": model, "exits": ["block_1"], "start": "start"}
-    content["distill"] |= {"epochs": 8, "hints": [], "arms": []}
-    content["train"] |= {"batch_size": 8, "guard_epochs": 50}
-    content["exits"] |= {"mode": "cost", "max_cost": 0.9, "grid": 11}
-    content["compress"] |= {"variants": ["float32"], "representative_images": 8}
-    content["evaluate"]["bootstrap_samples"] = 20
-    content["benchmark"] |= {"images": 4, "rounds": 1, "warmup": 1}
-    content["select"] |= {"max_accuracy_drop": None, "max_agreement_drop": 1.0}
-    if test is None:
-        content["gate"] |= {"max_accuracy_drop": None, "max_agreement_drop": 0.02}
-    for section, keys in changes.items():
-        content[section] |= keys
-    return Params.model_validate(content)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """160 photos of one brightness each, in folders that mean nothing, and 40 labelled ones."""
-    monkeypatch.chdir(tmp_path)
-    Path("start").mkdir()
-    Path("drawer").mkdir()
-    generator = np.random.default_rng(0)
-    for number in range(200):
-        level = int(generator.integers(30, 220))
-        pixels = (level + generator.integers(-5, 6, (8, 8))).astype(np.uint8)
-        truth = CLASSES[int(level >= 128)]
-        name = (
-            f"trip {number % 3}/{level}-{number}.png"
-            if number < 160
-            else f"known/{truth}/{number}-{level}.png"
-        )
-        path = Path("photos") / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(path)
-    return tmp_path
-
-
-def level_of(name: str) -> int:
-    first, second = Path(name).stem.split("-")
-    return int(first if name.startswith("trip") else second)
-
-
-def write_answers() -> None:
-    """Answer every photo: by its level, and bright from `TEACHERS_LIMIT`."""
-    names = [path.relative_to("photos").as_posix() for path in Path("photos").rglob("*.png")]
-    levels = np.array([level_of(name) for name in names])
-    lead = (levels - TEACHERS_LIMIT + 0.5) / 20
-    rows = np.stack([-lead, lead], axis=-1).astype(np.float32)
-    np.savez("answers.npz", names=np.array(names), logits=rows, classes=np.array(CLASSES))
-
-
-def write_network(size: int = 8) -> None:
-    """The same teacher as a network."""
-    from kdtasks.core.backend import keras
-
-    network = keras.Sequential(
-        [
-            keras.Input((size, size, 1)),
-            keras.layers.GlobalAveragePooling2D(),
-            keras.layers.Dense(2),
-        ]
-    )
-    weight = 255 / 20
-    bias = TEACHERS_LIMIT / 20
-    network.set_weights([np.array([[-weight, weight]]), np.array([bias, -bias])])
-    with pytest.warns(UserWarning, match="HDF5"):
-        network.save("teacher.h5")
-
-
-def run(params: Params) -> None:
-    for stage in (prepare, labels, teacher, targets):
-        stage.main(params, PATHS)
-    student.main(params, PATHS, "0")
-    distill.main(params, PATHS, "0")
-    prospect.main(params, PATHS)
-    for step in (compress, calibrate, export, evaluate, benchmark):
-        step.main(params, PATHS, "float32")
-    for last in (sensitivity, compare, report):
-        last.main(params, PATHS)
 
 
 def test_the_teachers_answers_stand_in_the_place_of_labels(folder: Path):
@@ -231,70 +122,6 @@ def test_the_validation_split_may_have_labels_too(folder: Path, capsys: pytest.C
     labels.main(params, PATHS)
     found = read_json(PATHS.metrics("labels"))
     assert (found["train"], found["validation"], found["calibration"]) == (0, 20, 0)
-
-
-@pytest.mark.slow
-def test_without_any_label_every_figure_is_agreement(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-):
-    write_answers()
-    run(params_of())
-    out = capsys.readouterr().out
-    assert "imported teacher: its own answers stand in the place of labels" in out
-    assert "the teacher agrees with 100.00% of its answers to them as they are" in out
-    assert "float32: agreement with the teacher " in out
-    assert "test agreement with the teacher: teacher not tested, student none, distilled " in out
-    assert "accuracy" not in out.lower()
-    for record in ("metrics/evaluate/float32", "metrics/compare", "exits/float32/calibration"):
-        assert read_json(Path(f"{record}.json"))["labels_from"] == "teacher"
-    for record in ("teacher", "distill/0", "compress/float32"):
-        assert read_json(Path(f"metrics/{record}.json"))["validation"]["labels_from"] == "teacher"
-    manifest = read_json(Path("bundles/float32/manifest.json"))
-    assert manifest["metrics"]["validation"]["labels_from"] == "teacher"
-    assert read_json(PATHS.metrics("student", 0)) == {"refused": NO_LABELS}
-    inspected = CliRunner().invoke(app, ["inspect", "bundles/float32"]).output
-    assert "agreement with the teacher" in " ".join(inspected.split())
-    assert "accuracy" not in inspected
-
-    summary = read_json(PATHS.summary)
-    assert summary["distilled_agreement"] == read_json(PATHS.metrics("compare"))["distill"]["mean"]
-    assert not [key for key in summary if "accuracy" in key]
-    headline = read_json(PATHS.selection)["headline"]
-    assert headline.startswith("Agreement with the teacher: distilled ")
-    assert "Accuracy is unknown: no image has a label, so that every figure is agree" in headline
-    words = text_of(PATHS.page.parent)
-    page = words.partition("params.yaml, with every default filled in")[0]
-    rest = page.replace("Accuracy is unknown", "")
-    assert "accurac" not in rest.lower().replace("max_accuracy_drop", "")
-    assert "Its test agreement with the teacher" in page
-    assert "Teacher – its own answers stand in the place of labels" in page
-    assert "No label chooses among settings or calibrates" in page
-
-
-@pytest.mark.slow
-def test_with_a_labelled_test_split_its_accuracy_is_known(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-):
-    write_network()
-    changes = {"source": "import", "path": "teacher.h5", "input": "unit", "output": "logits"}
-    run(params_of(test="known", teacher=changes))
-    out = capsys.readouterr().out
-    assert "float32: agreement with the teacher " in out  # of the calibration split
-    assert "test accuracy: teacher " in out
-    levels = np.array([level_of(name) for name in open_prepared(PATHS.prepared).names("test")])
-    right = ((levels >= TEACHERS_LIMIT) == (levels >= 128)).mean()
-    assert right < 1
-    found = read_json(PATHS.metrics("compare"))
-    assert found["teacher"]["accuracy"] == pytest.approx(right, abs=0.03)  # noise of the pixels
-    assert "labels_from" not in found
-    assert "labels_from" not in read_json(PATHS.metrics("evaluate", "float32"))
-    assert read_json(PATHS.calibration("float32"))["labels_from"] == "teacher"
-    words = text_of(PATHS.page.parent)
-    assert "Labels are known of the test split alone: figures of other images are agree" in words
-    assert "Size against agreement with the teacher" in words
-    assert "Its test accuracy" in words
-    assert "Accuracy is unknown" not in words
-    assert "distilled_accuracy" in read_json(PATHS.summary)
 
 
 def test_a_teacher_may_see_images_of_its_own(folder: Path):

@@ -33,10 +33,10 @@ def missing_sbom(libraries: Mapping[str, str | None]) -> str:
     Args:
         libraries: of the manifest, package to version.
     """
-    told = {name: _component(name, version) for name, version in libraries.items() if version}
-    if not told:
+    components = {name: _component(name, version) for name, version in libraries.items() if version}
+    if not components:
         return sbom_text(PACKED)
-    return _line(_document(told, TOLD, compositions=[{"aggregate": "incomplete"}]))
+    return _line(_document(components, TOLD, compositions=[{"aggregate": "incomplete"}]))
 
 
 def installed_closure(name: str = PACKAGE, extra: str = EXTRA) -> dict[str, list[str]]:
@@ -57,7 +57,7 @@ def installed_closure(name: str = PACKAGE, extra: str = EXTRA) -> dict[str, list
             requirement = Requirement(line)
             other = canonicalize_name(requirement.name)
             is_needed = requirement.marker is None or any(
-                requirement.marker.evaluate({"extra": each}) for each in extras | {""}
+                requirement.marker.evaluate({"extra": extra}) for extra in extras | {""}
             )
             if is_needed and _installed(other):
                 needed.add(other)
@@ -78,7 +78,8 @@ def make_sbom(needs: Mapping[str, list[str]], environment: str = MADE) -> dict[s
     """
     found = {package: distribution(package) for package in needs}
     components = {
-        package: _component(package, one.version) | _licence(one) for package, one in found.items()
+        package: _component(package, distribution.version) | _licence(distribution)
+        for package, distribution in found.items()
     }
     references = {package: part["bom-ref"] for package, part in components.items()}
     dependencies = [
@@ -125,10 +126,9 @@ def _component(name: str, version: str) -> dict[str, Any]:
     }
 
 
-def _licence(found: Distribution) -> dict[str, Any]:
-    licences = (
-        found.metadata[key] for key in ("License-Expression", "License") if key in found.metadata
-    )
+def _licence(distribution: Distribution) -> dict[str, Any]:
+    metadata = distribution.metadata
+    licences = (metadata[key] for key in ("License-Expression", "License") if key in metadata)
     licence = next(licences, "")
     is_name = re.fullmatch(r".{1,80}", licence)  # some put the whole text there
     return {"licenses": [{"license": {"name": licence}}]} if is_name else {}

@@ -120,7 +120,7 @@ def _taylor(
         gradients = tape.gradient(total, kernels)
         products = (gradient * kernel for gradient, kernel in zip(gradients, kernels, strict=True))
         by_filter = (filters_last(*pair) for pair in zip(layers, products, strict=True))
-        sums = [tf.reduce_sum(one, axis=tf.range(tf.rank(one) - 1)) for one in by_filter]
+        sums = [tf.reduce_sum(tensor, axis=tf.range(tf.rank(tensor) - 1)) for tensor in by_filter]
         return [tf.square(change) for change in sums]
 
     totals: list[np.ndarray] = [np.zeros(1) for _ in layers]

@@ -23,23 +23,23 @@ def remove_channels(
 
     Where the removed channels were masked the outputs stay what they were.
     """
-    gone = np.array(sorted(removed), dtype=int)
+    indices = np.array(sorted(removed), dtype=int)
 
     def shrink(layer: Any) -> Any:
         config = layer.get_config()
         if layer.name in channels.producers:
-            kept = int((~np.isin(channels.produced_by(layer.name), gone)).sum())
+            kept = int((~np.isin(channels.produced_by(layer.name), indices)).sum())
             config["units" if "units" in config else "filters"] = kept
         if "target_shape" in config:
-            kept = int((~np.isin(channels.produced_by(layer.name), gone)).sum())
+            kept = int((~np.isin(channels.produced_by(layer.name), indices)).sum())
             config["target_shape"] = (*config["target_shape"][:-1], kept)
         return type(layer).from_config(config)
 
     network = keras.models.clone_model(model.network, clone_function=shrink)
     for layer in model.network.layers:
         if layer.get_weights():
-            keep_in = ~np.isin(channels.consumed_by(layer.name), gone)
-            keep_out = ~np.isin(channels.produced_by(layer.name), gone)
+            keep_in = ~np.isin(channels.consumed_by(layer.name), indices)
+            keep_out = ~np.isin(channels.produced_by(layer.name), indices)
             weights = [
                 weight[_where(layer, variable, keep_in, keep_out)]
                 for variable, weight in zip(layer.weights, layer.get_weights(), strict=True)
@@ -53,12 +53,12 @@ def mask_channels(network: Any, channels: Channels, removed: Iterable[int]) -> N
 
     The network then computes what it would without them, at its old size.
     """
-    gone = np.array(sorted(removed), dtype=int)
+    indices = np.array(sorted(removed), dtype=int)
     for layer in network.layers:
         if not layer.weights:
             continue
         inside = np.ones(len(channels.consumed_by(layer.name)), bool)
-        masked = np.isin(channels.produced_by(layer.name), gone)
+        masked = np.isin(channels.produced_by(layer.name), indices)
         for variable in layer.weights:
             if _is_depthwise(variable) and type(layer).__name__ == "SeparableConv2D":
                 continue  # it moves the channels taken; the pointwise kernel makes the others

@@ -28,7 +28,7 @@ def correct_biases(calibrated: bytes, content: bytes, images: np.ndarray) -> byt
     Returns: the int8 file; kernels and scales are as they were.
     """
     tables = Tables(content)
-    pairs = [one for one in kernel_pairs(read_model(calibrated), tables.model) if one.bias]
+    pairs = [pair for pair in kernel_pairs(read_model(calibrated), tables.model) if pair.bias]
     trace = Trace(calibrated)
     sums: dict[Any, np.ndarray] = {}
     for image in images:
@@ -65,7 +65,7 @@ def mean_shift(kind: str, difference: np.ndarray, mean: np.ndarray) -> np.ndarra
         mean: [inputs] of what the operator takes, by channel.
     """
     axis = FILTER_AXES[kind]
-    spatial = tuple(one for one in range(difference.ndim - 1) if one != axis)
+    spatial = tuple(dimension for dimension in range(difference.ndim - 1) if dimension != axis)
     by_input = difference.sum(axis=spatial)
     if kind == "DEPTHWISE_CONV_2D":  # filters of one channel lie side by side
         return by_input * np.repeat(mean, len(by_input) // len(mean))

@@ -33,11 +33,13 @@ class KernelPair(NamedTuple):
 
 def kernel_pairs(whole: Any, rounded: Any) -> Iterator[KernelPair]:
     """Give the operators with an int8 kernel; both files are a `ModelT` of the format's schema."""
-    subgraphs = {one.signatureKey: one.subgraphIndex for one in rounded.signatureDefs}
+    subgraphs = {
+        signature.signatureKey: signature.subgraphIndex for signature in rounded.signatureDefs
+    }
     for definition in whole.signatureDefs:
         graph = whole.subgraphs[definition.subgraphIndex]
         other = rounded.subgraphs[subgraphs[definition.signatureKey]]
-        made = {other.tensors[one.outputs[0]].name: one for one in other.operators}
+        made = {other.tensors[operator.outputs[0]].name: operator for operator in other.operators}
         for operator in graph.operators:
             kind, name = operator_name(whole, operator), graph.tensors[operator.outputs[0]].name
             match = made.get(name)

@@ -17,14 +17,14 @@ def round_features(content: bytes) -> bytes:
     tables = Tables(content)
     model = tables.model
     takers = {
-        entry.name: model.subgraphs[one.subgraphIndex].tensors[entry.tensorIndex]
-        for one in model.signatureDefs
-        for entry in one.inputs
+        entry.name: model.subgraphs[signature.subgraphIndex].tensors[entry.tensorIndex]
+        for signature in model.signatureDefs
+        for entry in signature.inputs
     }
     changed = False
-    for one in model.signatureDefs:
-        graph = model.subgraphs[one.subgraphIndex]
-        for entry in one.outputs:
+    for signature in model.signatureDefs:
+        graph = model.subgraphs[signature.subgraphIndex]
+        for entry in signature.outputs:
             given, taker = graph.tensors[entry.tensorIndex], takers.get(entry.name)
             if taker is None or given.type == taker.type:
                 continue

@@ -69,7 +69,7 @@ def layer_name(graph: Graph, operator: Operator) -> str:
     """
     constants = [graph.tensors[number] for number in operator.inputs if number >= 0]
     made = graph.tensors[operator.outputs[0]]
-    for tensor in [made, *(one for one in constants if one.buffer is not None)]:
+    for tensor in [made, *(constant for constant in constants if constant.buffer is not None)]:
         if tensor.name.rpartition(";")[2].startswith(f"{graph.signature}/"):
             return layer_of(tensor.name.encode()).decode()
     names = {number: name for name, number in graph.outputs.items()}

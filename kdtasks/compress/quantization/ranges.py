@@ -65,7 +65,10 @@ def with_ranges(
     if ranges == "min_max":
         return calibrated
     trace, model = Trace(calibrated), read_model(calibrated)
-    graphs = {one.signatureKey.decode(): one.subgraphIndex for one in model.signatureDefs}
+    graphs = {
+        signature.signatureKey.decode(): signature.subgraphIndex
+        for signature in model.signatureDefs
+    }
     tensors = {
         (name, tensor.name.decode()): tensor
         for name, index in graphs.items()
@@ -83,18 +86,18 @@ def with_ranges(
             if key in edges:
                 inside = np.clip(values, edges[key][0], edges[key][-1])
                 counts[key] += np.histogram(inside, edges[key])[0]
-    found = {
+    chosen = {
         key: percentile_range(counts[key], edges[key], percentile)
         if ranges == "percentile"
         else least_error_range(counts[key], edges[key])
         for key in edges
     }
     for group in _tied(trace):
-        known = [found[key] for key in group & found.keys()]
+        known = [chosen[key] for key in group & chosen.keys()]
         if _IMAGE in group or not known:
             continue
         low, high = min(low for low, _ in known), max(high for _, high in known)
-        for key in group & found.keys():
+        for key in group & chosen.keys():
             tensors[key].quantization.min = np.array([low], np.float32)
             tensors[key].quantization.max = np.array([high], np.float32)
     return write_model(model)
@@ -109,7 +112,7 @@ def _tied(trace: Trace) -> list[set[tuple[str, str]]]:
         for operator in graph.operators:
             if operator.name in _SAME_SCALE:
                 first = keys[operator.outputs[0]]
-                numbers = [one for one in (*operator.inputs, *operator.outputs) if one >= 0]
+                numbers = [index for index in (*operator.inputs, *operator.outputs) if index >= 0]
                 ties.add_edges_from((first, keys[number]) for number in numbers)
         for name, number in {**graph.outputs, **graph.inputs}.items():
             if name != "logits":  # of every segment others

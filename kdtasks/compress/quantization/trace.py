@@ -23,7 +23,9 @@ class Trace:
         """
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        graphs = sorted(read_graphs(content), key=lambda it: int(it.signature.rpartition("_")[2]))
+        graphs = sorted(
+            read_graphs(content), key=lambda graph: int(graph.signature.rpartition("_")[2])
+        )
         self.graphs: dict[str, Graph] = {graph.signature: graph for graph in graphs}
         self._interpreters: dict[str, Any] = {}
         for name, part in split_signatures(content).items():
@@ -40,23 +42,23 @@ class Trace:
         Returns: signature and name of every tensor that is put in or computed to its values,
             float64; whole numbers are taken back to what they stand for.
         """
-        given, found = {"image": image[np.newaxis].astype(np.float64)}, {}
+        given, tensors = {"image": image[np.newaxis].astype(np.float64)}, {}
         for signature, graph in self.graphs.items():
             interpreter = self._interpreters[signature]
             for name, number in graph.inputs.items():
-                interpreter.set_tensor(number, as_stored(given[name], graph.tensors[number]))
+                interpreter.set_tensor(number, quantized(given[name], graph.tensors[number]))
             interpreter.invoke()
             made = [number for operator in graph.operators for number in operator.outputs]
             for number in [*graph.inputs.values(), *made]:
                 tensor = graph.tensors[number]
                 values = interpreter.get_tensor(number)
-                found[signature, tensor.name] = as_real(values, tensor)
+                tensors[signature, tensor.name] = dequantized(values, tensor)
             for name, number in graph.outputs.items():
-                given[name] = found[signature, graph.tensors[number].name]
-        return found
+                given[name] = tensors[signature, graph.tensors[number].name]
+        return tensors
 
 
-def as_stored(values: np.ndarray, tensor: Tensor) -> np.ndarray:
+def quantized(values: np.ndarray, tensor: Tensor) -> np.ndarray:
     """Round numbers to those of a tensor, in its type."""
     if tensor.scale is None:
         return values.astype(tensor.dtype)
@@ -65,7 +67,7 @@ def as_stored(values: np.ndarray, tensor: Tensor) -> np.ndarray:
     return np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)
 
 
-def as_real(stored: np.ndarray, tensor: Tensor) -> np.ndarray:
+def dequantized(stored: np.ndarray, tensor: Tensor) -> np.ndarray:
     """What the numbers of a tensor stand for, float64."""
     if tensor.scale is None:
         return stored.astype(np.float64)

@@ -1,9 +1,10 @@
-"""Which operators an accelerator takes, by its maker's published table; nothing is run."""
+"""What an accelerator takes of a `.tflite`: asked of Vela, or of a table; nothing is run."""
 
 from typing import NamedTuple
 
-from kdtasks.compress.tflite.graph import Graph, Operator
-from kdtasks.core.target_fit import Fallback, TargetSegment
+from kdtasks.compress.tflite.graph import Graph, Operator, read_graphs
+from kdtasks.compress.tflite.vela import estimate
+from kdtasks.core.accelerators import Fallback, TargetFit, TargetSegment
 
 
 class Coverage(NamedTuple):
@@ -58,9 +59,25 @@ COVERAGE = {
 }
 
 
+def fit_target(content: bytes, target: str) -> TargetFit:
+    """Ask Vela or a table what an accelerator takes of each segment.
+
+    Args:
+        content: of the file.
+        target: a name in `COVERAGE`, or an accelerator as Vela calls it.
+
+    Raises:
+        BundleError: Vela is not installed, or does not compile it.
+    """
+    if coverage := COVERAGE.get(target):
+        segments = {graph.signature: covered(graph, coverage) for graph in read_graphs(content)}
+        return TargetFit(coverage.source, segments)
+    return TargetFit("Vela's estimate", estimate(content, target))
+
+
 def covered(graph: Graph, coverage: Coverage) -> TargetSegment:
     """Name the operators of a signature that a table does not have, or not in their numbers."""
-    found = ((one, _reason(graph, one, coverage)) for one in graph.operators)
+    found = ((operator, _reason(graph, operator, coverage)) for operator in graph.operators)
     fallbacks = tuple(
         Fallback(operator.name, graph.tensors[operator.outputs[0]].name, reason)
         for operator, reason in found

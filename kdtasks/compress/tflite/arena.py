@@ -62,16 +62,16 @@ def _measure(name: str, part: bytes) -> Arena:
             f"TensorFlow Lite Micro cannot run {name} ({' '.join(text.split())[:200]}); use "
             "operators that it knows, in int8"
         )
-    found = dict(re.findall(r"Arena allocation (total|head|tail)\s+(\d+) bytes", text))
-    if set(found) != {"total", "head", "tail"}:
+    sizes = dict(re.findall(r"Arena allocation (total|head|tail)\s+(\d+) bytes", text))
+    if set(sizes) != {"total", "head", "tail"}:
         raise BundleError(
             f"tflite-micro does not say what {name} needs ({' '.join(text.split())[:200]}); use "
             "another version of it"
         )
     # Preparing takes more than what stays, for a moment: how much, only trying tells.
     with held_stderr():
-        total = _smallest(name, part, int(found["total"]))
-    return Arena(len(part), total, int(found["head"]), int(found["tail"]))
+        total = _smallest(name, part, int(sizes["total"]))
+    return Arena(len(part), total, int(sizes["head"]), int(sizes["tail"]))
 
 
 def _opens(part: bytes, size: int) -> bool:
@@ -139,9 +139,11 @@ def split_signatures(content: bytes) -> dict[str, bytes]:
 
 
 def _cut_out(model: Any, name: bytes) -> bytes:
-    definition = next(one for one in model.signatureDefs if one.signatureKey == name)
+    definition = next(entry for entry in model.signatureDefs if entry.signatureKey == name)
     graph = model.subgraphs[definition.subgraphIndex]
-    if {"IF", "WHILE", "CALL_ONCE"} & {operator_name(model, one) for one in graph.operators}:
+    if {"IF", "WHILE", "CALL_ONCE"} & {
+        operator_name(model, operator) for operator in graph.operators
+    }:
         raise BundleError(
             f"{name.decode()} has loops or branches, which run other graphs of the file; it cannot "
             "become a file of its own"
@@ -176,7 +178,9 @@ def _delegated(content: bytes) -> list[bool]:
     interpreter = open_interpreter(content)
     (graph,) = read_graphs(content)
     producers = {
-        made: position for position, one in enumerate(graph.operators) for made in one.outputs
+        made: position
+        for position, operator in enumerate(graph.operators)
+        for made in operator.outputs
     }
     taken = [False] * len(graph.operators)
     for node in interpreter._get_ops_details():

@@ -40,7 +40,7 @@ def export_c(bundle: Path, folder: Path) -> list[Path]:
         manifest = contents.manifest()
         content = contents.checked(MODEL, manifest.sha256)
     present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    others = sorted(name for name in present if not any(fnmatch(name, it) for it in _WRITTEN))
+    others = sorted(name for name in present if not any(fnmatch(name, glob) for glob in _WRITTEN))
     if others or folder.is_file():
         raise BundleError(
             f"{folder} holds {', '.join(others) or 'a file'}, which is not to be replaced; give "

@@ -46,7 +46,8 @@ def exits_header(
     # Float is what a microcontroller has; 1e300, for never, is beyond it.
     thresholds = [min(max(value, -_HUGE), _HUGE) for value in manifest.thresholds] or [0.0]
     lowest, highest = _limits(image)
-    deep = "".join(_DEEP.format(*it) for it in [manifest.input.get("deep_range")] if it)
+    deep_range = manifest.input.get("deep_range")
+    deep = _DEEP.format(*deep_range) if deep_range else ""
     sizes = [arenas[graph.signature].total for graph in graphs] if arenas else []
     offsets, feature_bytes = feature_offsets(graphs)
     offsets |= {"image": _OTHER, "logits": _OTHER}
@@ -79,11 +80,11 @@ typedef {_c_type([image])} kdtasks_image_t;
 {_array("char *const", "class_names", names)}
 // Each exit's logits: (value - zero point) * scale, then divided by the temperature.
 typedef {_c_type(logits)} kdtasks_logits_t;
-{_array("float", "logits_scales", [_float(one.scale or 1.0) for one in logits])}
-{_array("int", "logits_zero_points", [str(one.zero_point) for one in logits])}
-{_array("float", "temperatures", [_float(one) for one in manifest.temperatures])}
+{_array("float", "logits_scales", [_float(tensor.scale or 1.0) for tensor in logits])}
+{_array("int", "logits_zero_points", [str(tensor.zero_point) for tensor in logits])}
+{_array("float", "temperatures", [_float(value) for value in manifest.temperatures])}
 // Leave at the first exit whose score is at least its threshold; the last always leaves.
-{_array("float", "thresholds", [_float(one) for one in thresholds])}
+{_array("float", "thresholds", [_float(value) for value in thresholds])}
 
 // TensorFlow Lite Micro: {_arena(sizes)}
 // Where the features that inputs and outputs hand on have their place, in order: {_OTHER} is the

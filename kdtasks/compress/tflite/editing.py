@@ -103,7 +103,8 @@ def remove_unused(model: Any) -> None:
         model: a `ModelT` of the format's schema, changed in place.
     """
     for index, graph in enumerate(model.subgraphs):
-        _renumber(graph, [one for one in model.signatureDefs or [] if one.subgraphIndex == index])
+        own = [entry for entry in model.signatureDefs or [] if entry.subgraphIndex == index]
+        _renumber(graph, own)
     needed = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
     needed |= {entry.buffer for entry in model.metadata or []}
     for number, buffer in enumerate(model.buffers):
@@ -113,17 +114,17 @@ def remove_unused(model: Any) -> None:
 
 def _renumber(graph: Any, signatures: list[Any]) -> None:
     lists = [
-        (one, name)
-        for one in (graph, *graph.operators)
+        (part, name)
+        for part in (graph, *graph.operators)
         for name in ("inputs", "outputs", "intermediates")
-        if getattr(one, name, None) is not None
+        if getattr(part, name, None) is not None
     ]
     # −1 stands for an input that is omitted
-    needed = sorted({int(number) for one, name in lists for number in getattr(one, name)} - {-1})
+    needed = sorted({int(number) for part, name in lists for number in getattr(part, name)} - {-1})
     new = dict(zip(needed, range(len(needed)), strict=True)) | {-1: -1}
-    for one, name in lists:
-        numbers = [new[int(number)] for number in getattr(one, name)]
-        setattr(one, name, np.array(numbers, np.int32))
+    for part, name in lists:
+        numbers = [new[int(number)] for number in getattr(part, name)]
+        setattr(part, name, np.array(numbers, np.int32))
     for signature in signatures:
         for entry in [*signature.inputs, *signature.outputs]:
             entry.tensorIndex = new[int(entry.tensorIndex)]

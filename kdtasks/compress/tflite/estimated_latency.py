@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.compress.tflite.vela import estimate
-from kdtasks.core.accelerators import ETHOS_U
+from kdtasks.core.accelerators import ETHOS_U, TargetSegment
 from kdtasks.core.errors import BundleError
-from kdtasks.core.target_fit import TargetSegment
 from kdtasks.edge.benchmark import BenchmarkRun, BundleTimes, Timing, time_bundles
 from kdtasks.edge.bundle_files import MODEL, open_bundle_files
 from kdtasks.edge.latency import Images, mean_by_exit, summarise_latency
@@ -42,14 +41,14 @@ def benchmark_at(
     if device not in ETHOS_U:
         return benchmark_on(device, bundles, images, timing)
     run = time_bundles(bundles, images, Timing(timing.threads, rounds=1, warmup=0))
-    found = [_segments(bundle, device) for bundle in bundles]
+    estimates = [_segments(bundle, device) for bundle in bundles]
     return BenchmarkRun(
         bundles=tuple(
             _estimated(times, segments, len(images))
-            for times, segments in zip(run.bundles, found, strict=True)
+            for times, segments in zip(run.bundles, estimates, strict=True)
         ),
-        peak_memory_mb=max(one.sram or 0 for segments in found for one in segments) / 1e6,
-        cpu=f"Vela’s estimate, {found[0][0].system}",
+        peak_memory_mb=max(part.sram or 0 for parts in estimates for part in parts) / 1e6,
+        cpu=f"Vela’s estimate, {estimates[0][0].system}",
         governor=None,
         celsius_before=None,
         celsius_after=None,
@@ -60,21 +59,25 @@ def benchmark_at(
 def _segments(bundle: Path, device: str) -> list[TargetSegment]:
     """Estimate the segments of a bundle, in order."""
     with open_bundle_files(bundle) as files:
-        found = estimate(files.checked(MODEL, files.manifest().sha256), device)
-    for name, one in found.items():
-        light = sum(fallback.operator not in _HEAVY for fallback in one.fallbacks)
-        if one.milliseconds is None or one.left > light:
-            left = sorted({fallback.operator for fallback in one.fallbacks} or {"all operators"})
+        segments = estimate(files.checked(MODEL, files.manifest().sha256), device)
+    for name, segment in segments.items():
+        light = sum(fallback.operator not in _HEAVY for fallback in segment.fallbacks)
+        if segment.milliseconds is None or segment.left > light:
+            left = sorted(
+                {fallback.operator for fallback in segment.fallbacks} or {"all operators"}
+            )
             raise NotEstimatedError(
                 f"{device} leaves {', '.join(left)} of {bundle.name}’s {name} to the processor, "
                 "whose time Vela does not know; compress to int8, or choose another device"
             )
-    return [found[name] for name in sorted(found, key=lambda name: int(name.rpartition("_")[2]))]
+    return [
+        segments[name] for name in sorted(segments, key=lambda name: int(name.rpartition("_")[2]))
+    ]
 
 
 def _estimated(times: BundleTimes, segments: Sequence[TargetSegment], images: int) -> BundleTimes:
     """Put estimates in the place of times; images leave where they did."""
-    until = np.cumsum([one.milliseconds for one in segments])
+    until = np.cumsum([segment.milliseconds for segment in segments])
     counts = np.rint(np.array(times.exit_rate) * images).astype(int)
     left_at = np.repeat(np.arange(len(counts)), counts)
     spent = until[left_at]

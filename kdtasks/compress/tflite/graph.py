@@ -85,7 +85,7 @@ class Graph(NamedTuple):
         """Place in the file to bytes of every constant tensor that an operator takes."""
         taken = {number for operator in self.operators for number in operator.inputs if number >= 0}
         tensors = [self.tensors[number] for number in sorted(taken)]
-        return {one.buffer: one.bytes for one in tensors if one.buffer is not None}
+        return {tensor.buffer: tensor.bytes for tensor in tensors if tensor.buffer is not None}
 
 
 def read_model(content: bytes) -> Any:

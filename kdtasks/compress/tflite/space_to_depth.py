@@ -49,11 +49,13 @@ def apply_space_to_depth(content: bytes, *, max_channels: int) -> bytes:
 def _join(tables: Tables) -> None:
     """Hand blocks on as blocks between two rewritten convolutions."""
     to_pixels, to_blocks = (
-        [one for one in tables.find(kind) if one[1].builtinOptions.blockSize == _BLOCK]
+        [pair for pair in tables.find(kind) if pair[1].builtinOptions.blockSize == _BLOCK]
         for kind in ("DEPTH_TO_SPACE", "SPACE_TO_DEPTH")
     )
     for graph, operator in to_blocks:
-        made = {one.outputs[0]: one.inputs[0] for other, one in to_pixels if other is graph}
+        made = {
+            inverse.outputs[0]: inverse.inputs[0] for other, inverse in to_pixels if other is graph
+        }
         pixels, blocks = operator.inputs[0], operator.outputs[0]
         if pixels in made and blocks not in graph.outputs:
             for taker in graph.operators:
@@ -112,7 +114,9 @@ class _Convolution:
         bias = self._add_constant(self._bias, np.tile(bias, repeats), repeats)
         image, pixels = self._operator.inputs[0], self._operator.outputs[0]
         self._operator.inputs = np.array([blocks, weights, bias], np.int32)
-        position = next(i for i, one in enumerate(self._graph.operators) if one is self._operator)
+        position = next(
+            i for i, other in enumerate(self._graph.operators) if other is self._operator
+        )
         if self._strides == (1, 1):
             computed = self._add_blocks(self._output, b"block_outputs")
             self._operator.outputs = np.array([computed], np.int32)

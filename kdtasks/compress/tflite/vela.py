@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kdtasks.compress.tflite.arena import split_signatures
+from kdtasks.core.accelerators import Fallback, TargetSegment
 from kdtasks.core.errors import BundleError, explained, shortened
-from kdtasks.core.target_fit import Fallback, TargetSegment
 
 _WARNING = re.compile(
     r"^Warning \(supported operators\) operator: (.+), ofm: '(.*)'\nReason: ((?:.+\n?)+)", re.M

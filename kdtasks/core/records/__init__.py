@@ -41,10 +41,10 @@ class Record(Part):
             Refused: the file holds a refusal.
             KdTasksError: the file is missing, or holds something else.
         """
-        found = cls.read_or_refusal(path)
-        if isinstance(found, Refusal):
-            raise Refused(found.refused)
-        return found
+        record = cls.read_or_refusal(path)
+        if isinstance(record, Refusal):
+            raise Refused(record.refused)
+        return record
 
     @classmethod
     def read_or_refusal(cls, path: Path) -> "Self | Refusal":

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
+from kdtasks.core.accelerators import TargetFit
 from kdtasks.core.latency import Latency
 from kdtasks.core.records import Part, Record
-from kdtasks.core.target_fit import TargetFit
 
 
 class Timed(Part):

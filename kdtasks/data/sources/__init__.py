@@ -55,11 +55,13 @@ class Source(Section):
         task: what its labels are, the name of a task.
         is_folder: whether its images are files in folders below `data.path`, so that new ones can
             be added there.
+        needs_image_size: whether its images differ in size, so that `data.image_size` must be set.
         refuses_contradictions: whether one image under two labels is the user's to fix.
     """
 
     task: ClassVar[str]
     is_folder: ClassVar[bool] = False
+    needs_image_size: ClassVar[bool] = False
     refuses_contradictions: ClassVar[bool] = False
 
     name: str
@@ -81,6 +83,8 @@ class Source(Section):
 
     def check(self, image_size: Size | None) -> None:
         """Raise ValueError if the source cannot do with a `data.image_size`."""
+        if self.needs_image_size and image_size is None:
+            raise ValueError(f"image_size is null; {self.name} needs [height, width]")
 
     @abstractmethod
     def class_names(self, folder: Path) -> tuple[str, ...]:

@@ -42,9 +42,9 @@ class Cifar10(Source):
             DatasetError: a file is missing or is not the one expected, or the download failed.
         """
         require_folder(folder, f"the folder of {PYTHON_FOLDER}, or an empty one")
-        found = _read_batches(folder)
-        if found:
-            *halves, test = found
+        batches = _read_batches(folder)
+        if batches:
+            *halves, test = batches
             images, labels = zip(*halves, strict=True)
             train = np.concatenate(images), np.concatenate(labels)
         else:
@@ -69,9 +69,9 @@ def _read_batches(folder: Path) -> list[Half]:
 
 def _read_python(path: Path) -> Half:
     batch = read_array_pickle(path)
-    found = batch if isinstance(batch, dict) else {}
-    values = found.get(b"data", found.get("data"))
-    labels = found.get(b"labels", found.get("labels"))
+    content = batch if isinstance(batch, dict) else {}
+    values = content.get(b"data", content.get("data"))
+    labels = content.get(b"labels", content.get("labels"))
     if (
         not isinstance(values, np.ndarray)
         or values.dtype != np.uint8

@@ -21,7 +21,7 @@ from kdtasks.data.class_names import (
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.given_splits import Divided, divide
 from kdtasks.data.image_index import ImageIndex
-from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.sources import Item, Source, sources
 from kdtasks.data.tables import read_table
 from kdtasks.edge.formats import IMAGE_LIKE
 
@@ -37,6 +37,7 @@ class FileNames(Source):
 
     task: ClassVar = "classification"
     is_folder: ClassVar = True
+    needs_image_size: ClassVar = True
     refuses_contradictions: ClassVar = True
 
     name: Literal["file_names"] = "file_names"
@@ -52,11 +53,7 @@ class FileNames(Source):
         "annotations/trainval.txt, test: annotations/test.txt}`, with images in the first column; "
         "where one of `train` and `validation` holds the other, the narrower list counts",
     )
-    divided: Divided = Field(
-        default="train",
-        description="the given split that those which are not given, such as `calibration`, are "
-        "taken out of",
-    )
+    divided: Divided = "train"
     classes: ClassOrder = None
 
     @field_validator("pattern")
@@ -68,17 +65,13 @@ class FileNames(Source):
             raise ValueError(f"{value!r} is no regular expression ({error})") from None
         return value
 
-    def check(self, image_size: Size | None) -> None:
-        if image_size is None:
-            raise ValueError("image_size is null; file_names needs [height, width]")
-
     def for_folder(self) -> Self:
         return self.model_copy(update={"classes": None, "lists": {}})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        there = {name for _, name in self._named(folder) if name}
-        refuse_look_alikes(sorted(there))
-        return order_classes(there, configured_classes(self.classes, folder))
+        names = {name for _, name in self._named(folder) if name}
+        refuse_look_alikes(sorted(names))
+        return order_classes(names, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the images whose names tell their class.
@@ -93,9 +86,9 @@ class FileNames(Source):
                 f"{folder} holds {images}, none of them with a name that matches {self.pattern}; "
                 "set data.source.pattern, or list the classes in a table (data.source: table)"
             )
-        found = self._named(folder)
-        splits, _ = self._given(folder, [path for path, _ in found])
-        for (path, named), split in zip(found, splits, strict=True):
+        named_paths = self._named(folder)
+        splits, _ = self._given(folder, [path for path, _ in named_paths])
+        for (path, named), split in zip(named_paths, splits, strict=True):
             if named in numbers:
                 yield Item(relative_name(path, folder), path, numbers[named], split)
             elif named:
@@ -104,13 +97,13 @@ class FileNames(Source):
                 yield Problem(relative_name(path, folder), f"does not match {self.pattern}")
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        found = self._named(folder)
-        example, named = next((path.name, name) for path, name in found if name)
-        said = [f"classes by the names of images: {example} is of {named}"]
-        _, sentence = self._given(folder, [path for path, _ in found])
+        images = self._named(folder)
+        example, named = next((path.name, name) for path, name in images if name)
+        notes = [f"classes by the names of images: {example} is of {named}"]
+        _, sentence = self._given(folder, [path for path, _ in images])
         if sentence:
-            said.append(f"splits by {and_list(list(self.lists.values()))}: {sentence}")
-        return said
+            notes.append(f"splits by {and_list(list(self.lists.values()))}: {sentence}")
+        return notes
 
     def _given(self, folder: Path, paths: Sequence[Path]) -> tuple[list[str | None], str]:
         """Give the split that each image is listed in, as of `divide`.
@@ -144,10 +137,10 @@ class FileNames(Source):
     def _named(self, folder: Path) -> list[tuple[Path, str | None]]:
         """List the images with the class that each one's name tells, if any."""
         images = require_folder(folder / self.images, "the folder of the images")
-        found: list[tuple[Path, str | None]] = []
+        paths: list[tuple[Path, str | None]] = []
         for path in files_below(images):
             if path.suffix.lower() in IMAGE_LIKE:
                 match = re.fullmatch(self.pattern, path.stem)
                 named = match and class_name(match[1] if match.re.groups else match[0])
-                found.append((path, named))
-        return found
+                paths.append((path, named))
+        return paths

@@ -12,7 +12,7 @@ from kdtasks.data.class_names import ClassOrder, configured_classes, order_class
 from kdtasks.data.folders import files_below, relative_name, require_folder
 from kdtasks.data.given_splits import Divided, divide
 from kdtasks.data.layouts import ClassFolder, Nesting, class_folders, find_layout
-from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.sources import Item, Source, sources
 
 _IN_WORDS: dict[Nesting, str] = {
     "class": "one folder a class",
@@ -21,7 +21,7 @@ _IN_WORDS: dict[Nesting, str] = {
 }
 
 
-class _Found(NamedTuple):
+class _Listing(NamedTuple):
     folders: tuple[ClassFolder, ...]
     splits: tuple[str | None, ...]  # of each folder, as `Item.split`
     problems: tuple[Problem, ...]
@@ -38,6 +38,7 @@ class ImageFolder(Source):
 
     task: ClassVar = "classification"
     is_folder: ClassVar = True
+    needs_image_size: ClassVar = True
     refuses_contradictions: ClassVar = True
 
     name: Literal["image_folder"] = "image_folder"
@@ -46,24 +47,16 @@ class ImageFolder(Source):
         description="what the folders stand for, from the outermost to the innermost; null finds "
         "it out",
     )
-    divided: Divided = Field(
-        default="train",
-        description="the given split that those which are not given, such as `calibration`, are "
-        "taken out of",
-    )
+    divided: Divided = "train"
     classes: ClassOrder = None
-
-    def check(self, image_size: Size | None) -> None:
-        if image_size is None:
-            raise ValueError("image_size is null; image_folder needs [height, width]")
 
     def for_folder(self) -> Self:
         return self.model_copy(update={"classes": None, "layout": None})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        found = self._found(folder)
-        there = {each.name for each in found.folders if any(files_below(each.path))}
-        return order_classes(there, configured_classes(self.classes, folder))
+        listing = self._list(folder)
+        names = {entry.name for entry in listing.folders if any(files_below(entry.path))}
+        return order_classes(names, configured_classes(self.classes, folder))
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the files of the class folders.
@@ -71,16 +64,16 @@ class ImageFolder(Source):
         Raises:
             DatasetError: the folder is missing, there are no classes in it, or two that look alike.
         """
-        found, configured = self._found(folder), configured_classes(self.classes, folder)
-        yield from found.problems
+        listing, configured = self._list(folder), configured_classes(self.classes, folder)
+        yield from listing.problems
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
         seen: set[str] = set()
-        for each, split in zip(found.folders, found.splits, strict=True):
-            folder_name, files = relative_name(each.path, folder), tuple(files_below(each.path))
+        for entry, split in zip(listing.folders, listing.splits, strict=True):
+            folder_name, files = relative_name(entry.path, folder), tuple(files_below(entry.path))
             if not files:
                 yield Problem(folder_name, "an empty class folder")
-            elif each.name not in numbers:
-                hint = did_you_mean(each.name, configured or ())
+            elif entry.name not in numbers:
+                hint = did_you_mean(entry.name, configured or ())
                 yield Problem(folder_name, f"no class that source.classes names{hint}")
                 continue
             for path in files:
@@ -89,28 +82,30 @@ class ImageFolder(Source):
                     yield Problem(name, "named like another but for its accents' encoding")
                     continue
                 seen.add(name)
-                yield Item(name, path, numbers[each.name], split)
+                yield Item(name, path, numbers[entry.name], split)
         if not isinstance(self.classes, str):
-            for name in set(configured or ()) - {each.name for each in found.folders}:
+            for name in set(configured or ()) - {entry.name for entry in listing.folders}:
                 yield Problem(f"class {name}", "in source.classes, but there is no such folder")
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        return [self._found(folder).note]
+        return [self._list(folder).note]
 
-    def _found(self, folder: Path) -> _Found:
+    def _list(self, folder: Path) -> _Listing:
         require_folder(folder, "the folder that holds one folder a class")
         layout = find_layout(folder, self.layout)
         listed = list(class_folders(folder, layout))
-        folders = [each for each in listed if isinstance(each, ClassFolder)]
-        splits, sentence = divide([each.split for each in folders], self.divided)
+        folders = [entry for entry in listed if isinstance(entry, ClassFolder)]
+        splits, sentence = divide([entry.split for entry in folders], self.divided)
         note = f"layout: {_IN_WORDS[layout.nesting]}"
         if layout.root != folder:
             note += f", in {relative_name(layout.root, folder)}"
         names = {folder / self.classes} if isinstance(self.classes, str) else set()
         problems = [
-            each for each in listed if isinstance(each, Problem) and folder / each.path not in names
+            entry
+            for entry in listed
+            if isinstance(entry, Problem) and folder / entry.path not in names
         ]
-        return _Found(
+        return _Listing(
             tuple(folders),
             tuple(splits),
             tuple(problems),

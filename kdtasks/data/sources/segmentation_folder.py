@@ -117,15 +117,15 @@ class SegmentationFolder(Source):
         Raises:
             DatasetError: a folder is missing, or no image has a mask.
         """
-        found = self._all_paired(require_folder(folder, "the folder of images and masks"))
-        items = [one for one in found if isinstance(one, Item)]
+        entries = self._all_paired(require_folder(folder, "the folder of images and masks"))
+        items = [entry for entry in entries if isinstance(entry, Item)]
         splits, _ = self._given(folder, items)
-        yield from (one for one in found if isinstance(one, Problem))
+        yield from (entry for entry in entries if isinstance(entry, Problem))
         yield from (replace(item, split=split) for item, split in zip(items, splits, strict=True))
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        found = self._all_paired(folder)
-        _, said = self._given(folder, [one for one in found if isinstance(one, Item)])
+        entries = self._all_paired(folder)
+        _, said = self._given(folder, [entry for entry in entries if isinstance(entry, Item)])
         return [f"folders of splits: {said}"] if said else []
 
     def _given(self, folder: Path, items: Sequence[Item]) -> tuple[Sequence[str | None], str]:
@@ -136,10 +136,10 @@ class SegmentationFolder(Source):
         return splits_of_folders([Path(item.name).relative_to(root) for item in items])
 
     def _all_paired(self, folder: Path) -> Sequence[Item | Problem]:
-        found: list[Item | Problem] = []
+        entries: list[Item | Problem] = []
         for inner in pair_folders(folder, self.images, self.masks):
-            found += [inner] if isinstance(inner, Problem) else self.paired(folder, inner)
-        return found
+            entries += [inner] if isinstance(inner, Problem) else self.paired(folder, inner)
+        return entries
 
     def paired(
         self, folder: Path, inner: Path, split: str | None = None
@@ -153,11 +153,11 @@ class SegmentationFolder(Source):
         defaults = {type(self).model_fields[name].default for name in ("images", "masks")}
         if {self.images, self.masks} == defaults and not images.exists() and not masks.exists():
             images = masks = inner
-        for found in find_pairs(folder, images, masks, self.mask_suffix):
-            if isinstance(found, Problem):
-                yield found
+        for pair in find_pairs(folder, images, masks, self.mask_suffix):
+            if isinstance(pair, Problem):
+                yield pair
             else:
-                yield Item(relative_name(found.image, folder), *found, split=split)
+                yield Item(relative_name(pair.image, folder), *pair, split=split)
 
     def resolved(
         self, folder: Path, items: Sequence[Item], decoder: Decoder
@@ -167,10 +167,10 @@ class SegmentationFolder(Source):
         auto = self.mask_orientation == "auto"
         known = find_mask_orientation(pairs, decoder) if auto else None
         full = find_full_value(self.classes, self.ignore, [pair.mask for pair in pairs], decoder)
-        found = self.model_copy(update={"classes": full.classes, "ignore": full.ignore})
-        found._ambiguous = known.ambiguous if known else "upright"
-        found._off = {}
-        return found, (*suffix_sentence(pairs), *(known.notes if known else ()), *full.notes)
+        source = self.model_copy(update={"classes": full.classes, "ignore": full.ignore})
+        source._ambiguous = known.ambiguous if known else "upright"
+        source._off = {}
+        return source, (*suffix_sentence(pairs), *(known.notes if known else ()), *full.notes)
 
     def remarks(self) -> Sequence[str]:
         if not self._off:

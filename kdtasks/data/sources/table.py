@@ -23,7 +23,7 @@ from kdtasks.data.folders import files_below, relative_name, require_folder, vis
 from kdtasks.data.given_splits import Divided, divide, split_named
 from kdtasks.data.group_proposals import grouping_word
 from kdtasks.data.image_index import ImageIndex, image_column
-from kdtasks.data.sources import Item, Size, Source, sources
+from kdtasks.data.sources import Item, Source, sources
 from kdtasks.data.tables import ENDINGS, PLAIN_ENDING, Table, find_columns, one_hot, read_table
 from kdtasks.edge.formats import SUFFIXES
 
@@ -42,7 +42,7 @@ _GUESSES = {
 }
 
 
-class _Found(NamedTuple):
+class _OpenedTable(NamedTuple):
     table: Table
     file: Path
     columns: dict[str, str]
@@ -62,6 +62,7 @@ class ImageTable(Source):
     """
 
     task: ClassVar = "classification"
+    needs_image_size: ClassVar = True
     refuses_contradictions: ClassVar = True
 
     name: Literal["table"] = "table"
@@ -76,22 +77,14 @@ class ImageTable(Source):
         description="names of columns that are not found: `image`, `label`, `split`, `group`, "
         "`weight`; null is none. Each value of a `slice` column is scored on its own",
     )
-    divided: Divided = Field(
-        default="train",
-        description="the given split that those which are not given, such as `calibration`, are "
-        "taken out of",
-    )
+    divided: Divided = "train"
     classes: ClassOrder = None
-
-    def check(self, image_size: Size | None) -> None:
-        if image_size is None:
-            raise ValueError("image_size is null; table needs [height, width]")
 
     def for_folder(self) -> Self:
         return self.model_copy(update={"classes": None})
 
     def class_names(self, folder: Path) -> tuple[str, ...]:
-        return self._names(self._found(folder), folder)
+        return self._names(self._open(folder), folder)
 
     def items(self, folder: Path) -> Iterator[Item | Problem]:
         """List the rows whose image and class are known.
@@ -99,57 +92,57 @@ class ImageTable(Source):
         Raises:
             DatasetError: the table cannot be read, or a column is not found.
         """
-        found = self._found(folder)
-        numbers = {name: number for number, name in enumerate(self._names(found, folder))}
-        groups, weights = self._cells(found, "group"), self._cells(found, "weight")
-        splits, _ = self._splits(found)
+        opened = self._open(folder)
+        numbers = {name: number for number, name in enumerate(self._names(opened, folder))}
+        groups, weights = self._cells(opened, "group"), self._cells(opened, "weight")
+        splits, _ = self._splits(opened)
         rows_of: defaultdict[Path, list[int]] = defaultdict(list)
-        cells = found.table.column(found.columns["image"])
-        for row, images in enumerate(found.images):
+        cells = opened.table.column(opened.columns["image"])
+        for row, images in enumerate(opened.images):
             problem = _image_problem(images, folder)
-            problem = problem or _cell_problem(found.labels[row], weights[row], numbers)
+            problem = problem or _cell_problem(opened.labels[row], weights[row], numbers)
             if problem:
-                line = found.table.lines[row]
-                yield Problem(cells[row] or found.file.name, f"{problem}, line {line}")
+                line = opened.table.lines[row]
+                yield Problem(cells[row] or opened.file.name, f"{problem}, line {line}")
             else:
                 rows_of[images[0]].append(row)
         for image, rows in rows_of.items():
             name, row = relative_name(image, folder), rows[0]
-            given = {(found.labels[row], splits[row], groups[row], weights[row]) for row in rows}
+            given = {(opened.labels[row], splits[row], groups[row], weights[row]) for row in rows}
             if len(given) > 1:
-                lines = and_list([str(found.table.lines[row]) for row in rows])
+                lines = and_list([str(opened.table.lines[row]) for row in rows])
                 yield Problem(name, f"in lines {lines}, not alike in all columns")
             else:
                 weight = float(weights[row] or 1.0)
-                label, group = numbers[found.labels[row]], groups[row] or None
+                label, group = numbers[opened.labels[row]], groups[row] or None
                 yield Item(name, image, label, splits[row], group, weight)
 
     def slices(self, folder: Path) -> Mapping[str, str]:
         """Read the column, which nothing else depends on; rows that differ put an image nowhere."""
-        found = self._found(folder)
-        column = find_columns(found.table, {"slice": ()}, self.columns).get("slice")
+        opened = self._open(folder)
+        column = find_columns(opened.table, {"slice": ()}, self.columns).get("slice")
         cells_of: defaultdict[str, set[str]] = defaultdict(set)
-        cells = found.table.column(column) if column else ()
-        for images, cell in zip(found.images, cells, strict=column is not None):
+        cells = opened.table.column(column) if column else ()
+        for images, cell in zip(opened.images, cells, strict=column is not None):
             if images:
                 cells_of[relative_name(images[0], folder)].add(cell)
         only = {name: next(iter(cells)) for name, cells in cells_of.items() if len(cells) == 1}
         return {name: f"{column}={cell}" for name, cell in only.items() if cell}
 
     def layout_found(self, folder: Path) -> Sequence[str]:
-        found = self._found(folder)
-        used = {*found.columns.values(), *found.one_hot}
-        roles = [f"{role} in {column!r}" for role, column in found.columns.items()]
-        roles += [f"classes in {len(found.one_hot)} columns of 0 and 1"] if found.one_hot else []
-        said = f"table {relative_name(found.file, folder)}: {', '.join(roles)}"
-        if unused := [column for column in found.table.columns if column not in used]:
-            said += f"; not used: {', '.join(map(repr, unused))}"
-        _, sentence = self._splits(found)
-        notes = [f"{said}; {sentence}" if sentence else said]
-        if found.surplus:
+        opened = self._open(folder)
+        used = {*opened.columns.values(), *opened.one_hot}
+        roles = [f"{role} in {column!r}" for role, column in opened.columns.items()]
+        roles += [f"classes in {len(opened.one_hot)} columns of 0 and 1"] if opened.one_hot else []
+        table = f"table {relative_name(opened.file, folder)}: {', '.join(roles)}"
+        if unused := [column for column in opened.table.columns if column not in used]:
+            table += f"; not used: {', '.join(map(repr, unused))}"
+        _, sentence = self._splits(opened)
+        notes = [f"{table}; {sentence}" if sentence else table]
+        if opened.surplus:
             notes.append(
-                f"{quantity(len(found.surplus), 'image')} in no row are left out, such as "
-                f"{relative_name(found.surplus[0], folder)}; in the folder of data.unlabelled the "
+                f"{quantity(len(opened.surplus), 'image')} in no row are left out, such as "
+                f"{relative_name(opened.surplus[0], folder)}; in the folder of data.unlabelled the "
                 "teacher would answer them"
             )
         return notes
@@ -159,7 +152,7 @@ class ImageTable(Source):
         column = self.group_column(folder)
         if column is None:
             return ()
-        cells = self._found(folder).table.column(column)
+        cells = self._open(folder).table.column(column)
         return [
             f"column {column!r} looks as if several images were of one {grouping_word(column)}: "
             f"{len(set(cells))} for {len(cells)} rows. If so, a model is tested on what it has "
@@ -173,13 +166,13 @@ class ImageTable(Source):
         Args:
             least: groups that it has to give every class.
         """
-        found = self._found(folder)
-        if "group" in found.columns or "group" in self.columns:
+        opened = self._open(folder)
+        if "group" in opened.columns or "group" in self.columns:
             return None
-        rest = [each for each in found.table.columns if each not in found.columns.values()]
+        rest = [column for column in opened.table.columns if column not in opened.columns.values()]
         for column in filter(grouping_word, rest):
-            groups = found.table.column(column)
-            pairs = set(zip(found.labels, groups, strict=True))
+            groups = opened.table.column(column)
+            pairs = set(zip(opened.labels, groups, strict=True))
             by_class = Counter(label for label, _ in pairs if label)
             is_enough = all(count >= least for count in by_class.values())
             if is_enough and 1 < len(set(groups)) < len(groups):
@@ -188,10 +181,10 @@ class ImageTable(Source):
 
     def named_and_surplus(self, folder: Path) -> tuple[list[Path], list[Path]]:
         """List the images that rows name, and those in no row."""
-        found = self._found(folder)
-        return [path for paths in found.images for path in paths], found.surplus
+        opened = self._open(folder)
+        return [path for paths in opened.images for path in paths], opened.surplus
 
-    def _found(self, folder: Path) -> _Found:
+    def _open(self, folder: Path) -> _OpenedTable:
         file = self._file(folder)
         table = read_table(file, {name for names in _GUESSES.values() for name in names})
         searched = require_folder(folder / self.images, "the folder of images", key="source.images")
@@ -216,7 +209,7 @@ class ImageTable(Source):
         refuse_look_alikes(sorted(set(labels)))
         images = index.find_all(table.column(columns["image"]))
         named = {path for paths in images for path in paths}
-        return _Found(
+        return _OpenedTable(
             table,
             file,
             columns,
@@ -226,8 +219,8 @@ class ImageTable(Source):
             [path for path in files if path not in named],
         )
 
-    def _names(self, found: _Found, folder: Path) -> tuple[str, ...]:
-        return order_classes(set(found.labels) - {""}, configured_classes(self.classes, folder))
+    def _names(self, opened: _OpenedTable, folder: Path) -> tuple[str, ...]:
+        return order_classes(set(opened.labels) - {""}, configured_classes(self.classes, folder))
 
     def _file(self, folder: Path) -> Path:
         require_folder(folder, "the folder that holds the table")
@@ -244,18 +237,18 @@ class ImageTable(Source):
             )
         return tables[0]
 
-    def _cells(self, found: _Found, role: Role) -> tuple[str, ...]:
-        if role not in found.columns:
-            return ("",) * len(found.table.rows)
-        return found.table.column(found.columns[role])
+    def _cells(self, opened: _OpenedTable, role: Role) -> tuple[str, ...]:
+        if role not in opened.columns:
+            return ("",) * len(opened.table.rows)
+        return opened.table.column(opened.columns[role])
 
-    def _splits(self, found: _Found) -> tuple[list[str | None], str]:
-        cells = self._cells(found, "split")
+    def _splits(self, opened: _OpenedTable) -> tuple[list[str | None], str]:
+        cells = self._cells(opened, "split")
         named = {cell: split_named(cell) for cell in set(cells)}
         if unknown := sorted(cell for cell, split in named.items() if cell and split is None):
             raise DatasetError(
-                f"column {found.columns['split']!r} of {found.file} holds {unknown[0]!r}, which is "
-                "no split; write train, validation, calibration, test or nothing, or set "
+                f"column {opened.columns['split']!r} of {opened.file} holds {unknown[0]!r}, which "
+                "is no split; write train, validation, calibration, test or nothing, or set "
                 "source.columns.split to null"
             )
         return divide([named[cell] for cell in cells], self.divided)

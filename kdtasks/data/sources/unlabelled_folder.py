@@ -24,6 +24,7 @@ class UnlabelledFolder(LabelledSplits):
 
     task: ClassVar = "classification"
     is_folder: ClassVar = True
+    needs_image_size: ClassVar = True
 
     name: Literal["unlabelled_folder"] = "unlabelled_folder"
     classes: Annotated[Names, Field(min_length=2)] = Field(
@@ -31,8 +32,7 @@ class UnlabelledFolder(LabelledSplits):
     )
 
     def check(self, image_size: Size | None) -> None:
-        if image_size is None:
-            raise ValueError("image_size is null; unlabelled_folder needs [height, width]")
+        super().check(image_size)
         if len(set(self.classes)) < len(self.classes):
             raise ValueError(f"source.classes names a class twice: {list(self.classes)}")
 

@@ -48,8 +48,8 @@ def decision_markdown(decision: GateDecision, *, confidence: float) -> str:
             f"{points_range((comparison.lower, comparison.upper))}. "
             f"{comparison.sentence(decision.alias)}"
         )
-    said = (*_limits(decision, broken="**broken**"), *decision.notes)
-    parts.append("\n".join(f"- {words}" for words in said))
+    sentences = (*_limits(decision, broken="**broken**"), *decision.notes)
+    parts.append("\n".join(f"- {words}" for words in sentences))
     return "\n\n".join(parts)
 
 
@@ -64,14 +64,16 @@ def _headline(decision: GateDecision) -> str:
 
 def _table(candidate: Contender, decision: GateDecision, confidence: float) -> str:
     latencies = [
-        f"{statistic_name(each)} latency{', judged' * (each == decision.statistic)}"
-        for each in STATISTICS
+        f"{statistic_name(statistic)} latency{', judged' * (statistic == decision.statistic)}"
+        for statistic in STATISTICS
     ]
     columns = [("", "---", f"test {candidate.score.metric.name}", "file", *latencies)]
-    for role, one in (("new", candidate), (decision.alias, decision.production)):
-        if one:
-            interval = percent_range(accuracy_interval(one.score, confidence))
-            accuracy = f"{percent(one.score.value)} ({interval})"
-            taken = [milliseconds(one.latency_ms.of(each)) for each in STATISTICS]
-            columns.append((f"{role}: {one.title}", "---", accuracy, kilobytes(one.size), *taken))
+    for role, contender in (("new", candidate), (decision.alias, decision.production)):
+        if contender:
+            interval = percent_range(accuracy_interval(contender.score, confidence))
+            accuracy = f"{percent(contender.score.value)} ({interval})"
+            taken = [milliseconds(contender.latency_ms.of(statistic)) for statistic in STATISTICS]
+            columns.append(
+                (f"{role}: {contender.title}", "---", accuracy, kilobytes(contender.size), *taken)
+            )
     return "\n".join(f"| {' | '.join(row)} |" for row in zip(*columns, strict=True))

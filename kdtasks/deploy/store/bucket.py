@@ -121,9 +121,9 @@ class BucketObjects:
 
     def list(self, prefix: str) -> Iterator[Entry]:
         """Describe objects, a thousand a request."""
-        for found in self._list_all("list_objects_v2", "Contents", prefix):
-            key = found["Key"].removeprefix(self._prefix)
-            yield Entry(key, found["Size"], found["LastModified"])
+        for entry in self._list_all("list_objects_v2", "Contents", prefix):
+            key = entry["Key"].removeprefix(self._prefix)
+            yield Entry(key, entry["Size"], entry["LastModified"])
 
     def delete(self, key: str) -> None:
         """Remove an object."""
@@ -144,11 +144,11 @@ class BucketObjects:
     def remove_leftovers(self, before: datetime) -> int:
         """Abort uploads in parts that nobody finished, and remove old probes."""
         removed = 0
-        for found in self._list_all("list_multipart_uploads", "Uploads"):
-            if found["Initiated"] < before:
-                with self._explained(found["Key"]):
+        for upload in self._list_all("list_multipart_uploads", "Uploads"):
+            if upload["Initiated"] < before:
+                with self._explained(upload["Key"]):
                     self._client.abort_multipart_upload(
-                        Bucket=self._bucket, Key=found["Key"], UploadId=found["UploadId"]
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                     )
                 removed += 1
         for probe in tuple(self.list(PROBES)):

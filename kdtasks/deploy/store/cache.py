@@ -94,15 +94,15 @@ class Cache:
         """What a reference was last found to be; null where it never was, or is unreadable."""
         return _read_resolution(self._reference(store, reference))
 
-    def remember(self, store: str, reference: Reference, found: Resolution) -> None:
+    def remember(self, store: str, reference: Reference, resolution: Resolution) -> None:
         """Write down what a reference was found to be."""
         last = self.resolution(store, reference)
         if last:
-            is_same = last.manifest_sha256 == found.manifest_sha256
+            is_same = last.manifest_sha256 == resolution.manifest_sha256
             previous = last.previous_sha256 if is_same else last.manifest_sha256
-            found = dataclasses.replace(found, previous_sha256=previous)
-        if found != last:
-            content = json.dumps(dataclasses.asdict(found), indent=2)
+            resolution = dataclasses.replace(resolution, previous_sha256=previous)
+        if resolution != last:
+            content = json.dumps(dataclasses.asdict(resolution), indent=2)
             write_whole(self._reference(store, reference), content.encode())
 
     def manifest(self, sha256: str) -> bytes | None:
@@ -190,8 +190,8 @@ class Cache:
             if path.name not in manifests:
                 shutil.rmtree(path, ignore_errors=True)
         for path in (
-            *(one for one in (self.root / "manifests").iterdir() if one.stem not in manifests),
-            *(one for one in self.blobs.iterdir() if one.name not in blobs),
+            *(path for path in (self.root / "manifests").iterdir() if path.stem not in manifests),
+            *(path for path in self.blobs.iterdir() if path.name not in blobs),
             *self.root.glob(f"references/*/.*{PARTIAL}"),
         ):
             path.unlink(missing_ok=True)

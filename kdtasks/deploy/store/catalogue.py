@@ -71,12 +71,12 @@ def list_models(objects: Objects, name: str | None = None) -> list[ModelEntry]:
                 aliases.append((model, word))
     if name and name not in versions:
         raise StoreMissingError(f"the store has no model {name}; `kdtasks models` lists all")
-    found = concurrently(lambda alias: read_alias(objects, *alias), sorted(aliases))
+    states = concurrently(lambda alias: read_alias(objects, *alias), sorted(aliases))
     return [
         ModelEntry(
             name=model,
             versions=dict(sorted(numbers.items())),
-            aliases={one.alias.alias: one for one in found if one.alias.name == model},
+            aliases={state.alias.alias: state for state in states if state.alias.name == model},
         )
         for model, numbers in sorted(versions.items())
     ]
@@ -95,15 +95,15 @@ def fetch_versions(
     Raises:
         IntegrityError: a manifest is damaged.
     """
-    found = dict(known)
+    versions = dict(known)
 
     def fetch(version: tuple[str, int]) -> None:
         with contextlib.suppress(StoreMissingError):
-            found[version] = fetch_version(objects, *version)
+            versions[version] = fetch_version(objects, *version)
 
     all_versions = [(model.name, number) for model in models for number in model.versions]
     concurrently(fetch, [version for version in all_versions if version not in known])
-    return found
+    return versions
 
 
 class CollectResult(NamedTuple):
@@ -171,14 +171,14 @@ def _put_back(
 ) -> list[tuple[str, int]]:
     """Write deleted versions again that an alias was moved to meanwhile; gives the others."""
     named = {(model.name, number) for model in models for number in model.named()}
-    gone = []
+    others = []
     for version in deleted:
         if version in named and version in manifests:
             with contextlib.suppress(StoreConflictError):
                 objects.create(version_key(*version), manifests[version].manifest)
         else:
-            gone.append(version)
-    return gone
+            others.append(version)
+    return others
 
 
 def _delete_blobs(objects: Objects, blobs: Iterable[Entry], before: datetime) -> list[Entry]:

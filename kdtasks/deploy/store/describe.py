@@ -24,10 +24,10 @@ def models_table(models: Sequence[ModelEntry]) -> str:
     return _table(rows)
 
 
-def versions_table(model: ModelEntry, found: dict[tuple[str, int], FoundVersion]) -> str:
+def versions_table(model: ModelEntry, versions: dict[tuple[str, int], FoundVersion]) -> str:
     """One line a version of a model, the newest first."""
     rows = [("version", "published", "size", "variant", "signed with", "aliases")]
-    for (_, number), (version, manifest) in sorted(found.items(), reverse=True):
+    for (_, number), (version, manifest) in sorted(versions.items(), reverse=True):
         created = f"{version.created.astimezone(UTC):%Y-%m-%d %H:%M}"
         variant, signer = version.about.get("variant", ""), signer_of(manifest) or ""
         aliases = " ".join(model.aliases_of(number))

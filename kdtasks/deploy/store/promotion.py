@@ -122,14 +122,14 @@ class AliasMover:
             IntegrityError: the version is not signed, so devices would refuse what the alias names.
         """
         self.objects.check_conditions()
-        found = self._fetch(number)
+        version = self._fetch(number)
         current = self.current()
         signer = self.signing_key.public.identity if self.signing_key else None
         is_there = current is not None and current.alias.version == number
         renews = self.lifetime is not None
         if current and is_there and signer_of(current.record.data) == signer and not renews:
-            return AliasChange(current.alias, number, self._lacks_signature(found))
-        return self._move(current, found)
+            return AliasChange(current.alias, number, self._lacks_signature(version))
+        return self._move(current, version)
 
     def supersede(self, found: FoundVersion, expected: FoundAlias | None) -> AliasChange:
         """Make the alias stand for a version, if nobody has moved it since it was read.

@@ -158,10 +158,10 @@ def _look(objects: Objects, files: Sequence[LocalFile]) -> tuple[set[str], list[
     listed = _list_blobs(objects, len(files))
     stat = objects.stat if listed is None else listed.get
     entries = zip(files, concurrently(stat, keys), strict=True)
-    there = {file: entry for file, entry in entries if entry and entry.size == file.size}
-    missing = [file for file in files if file not in there]
+    stored = {file: entry for file, entry in entries if entry and entry.size == file.size}
+    missing = [file for file in files if file not in stored]
     fresh = objects.now() - GRACE / 2
-    old = {file for file, entry in there.items() if entry.modified < fresh}
+    old = {file for file, entry in stored.items() if entry.modified < fresh}
 
     def refresh(file: LocalFile) -> None:
         try:

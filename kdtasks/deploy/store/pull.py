@@ -154,7 +154,7 @@ class Puller:
         else:
             number = selector or self._newest(name, last)
             known = last.manifest_sha256 if last and last.number == number else ""
-        signers = trust.ever if alias else trust.live  # an alias names it by its hash
+        signers = trust.all_keys if alias else trust.live  # an alias names it by its hash
         found = self._from_cache(name, number, known, signers)
         if found is None:
             found = fetch_version(self.objects, name, number, trusted=signers)
@@ -181,7 +181,7 @@ class Puller:
         """Answer from the cache as the store did last time."""
         name, selector = reference
         last = self.cache.resolution(self.objects.identity, reference)
-        signers = self._trust().ever
+        signers = self._trust().all_keys
         if last is None:
             raise StoreUnreachableError(f"{why}; {reference} was not pulled from there before")
         if isinstance(selector, str):
@@ -220,7 +220,7 @@ class Puller:
         if self.trusted and last and last.alias_record:
             name, word, data = alias.name, alias.alias, last.alias_record.encode()
             with contextlib.suppress(StoreError):
-                known = parse_alias(data, name=name, alias=word, trusted=trust.ever).serial
+                known = parse_alias(data, name=name, alias=word, trusted=trust.all_keys).serial
         if alias.serial < known:
             raise IntegrityError(
                 f"{alias.name}@{alias.alias} has serial {alias.serial}, and had {known} when it "

@@ -138,8 +138,8 @@ class FoundAlias(NamedTuple):
 
 def list_numbers(objects: Objects, name: str) -> list[int]:
     """Numbers of all versions of a model, the lowest first; one request a thousand."""
-    found = (parse_key(entry.key) for entry in objects.list(versions_prefix(name)))
-    return sorted(one.selector for one in found if one and isinstance(one.selector, int))
+    keys = (parse_key(entry.key) for entry in objects.list(versions_prefix(name)))
+    return sorted(key.selector for key in keys if key and isinstance(key.selector, int))
 
 
 def newest_number(objects: Objects, name: str) -> int:
@@ -270,9 +270,9 @@ def _verify(
     data: bytes, kind: str, key: str, expected: Reference, trusted: Sequence[PublicKey]
 ) -> JsonObject:
     record = verify_record(data, key=key, kind=kind, trusted=trusted)
-    found = (record.get("name"), record.get(kind))
-    if found != expected:
-        raise IntegrityError(f"{key} is damaged: it is {kind} {found[1]!r} of {found[0]!r}")
+    actual = (record.get("name"), record.get(kind))
+    if actual != expected:
+        raise IntegrityError(f"{key} is damaged: it is {kind} {actual[1]!r} of {actual[0]!r}")
     return record
 
 

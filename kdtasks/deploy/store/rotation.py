@@ -39,8 +39,8 @@ class Trust(NamedTuple):
     retired: tuple[PublicKey, ...] = ()
 
     @property
-    def ever(self) -> tuple[PublicKey, ...]:
-        """All of them."""
+    def all_keys(self) -> tuple[PublicKey, ...]:
+        """Live and retired."""
         return self.live + self.retired
 
 
@@ -80,7 +80,7 @@ def follow(trusted: Sequence[PublicKey], cache: Cache, objects: Objects | None) 
         chain = [key]
         while data := cache.rotation(chain[-1].identity) or _fetch(objects, chain[-1]):
             successor = _parse(data, chain[-1])
-            if successor.identity in [one.identity for one in chain] or len(chain) > LONGEST:
+            if successor.identity in [old.identity for old in chain] or len(chain) > LONGEST:
                 raise IntegrityError(
                     f"the key {key.identity} has more than {LONGEST} successors, or they go round "
                     "in a circle; put the newest public key into KDTASKS_PUBLIC_KEY, alone"
@@ -89,7 +89,7 @@ def follow(trusted: Sequence[PublicKey], cache: Cache, objects: Objects | None) 
             chain.append(successor)
         *before, last = chain
         live[last.identity] = last
-        retired |= {one.identity: one for one in before}
+        retired |= {old.identity: old for old in before}
     return Trust(
         tuple(key for identity, key in live.items() if identity not in retired),
         tuple(retired.values()),

@@ -224,7 +224,7 @@ def _verify(signature: Any, signed_bytes: bytes, key: str, trusted: Sequence[Pub
     with damage_errors(f"the signature of {key}"):
         identity, value = str(signature["key"]), base64.b64decode(signature["value"], validate=True)
         is_known = signature["algorithm"] == "ed25519"
-    public = next((one for one in trusted if one.identity == identity), None)
+    public = next((key for key in trusted if key.identity == identity), None)
     if not is_known or public is None:
         raise UnknownSignerError(
             f"{key} is signed with the key {identity[:16]!r}, and only {names} is accepted here; "

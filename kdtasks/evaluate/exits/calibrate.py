@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kdtasks.core.evenly import evenly
 from kdtasks.core.records.calibration import Calibration, ExpectedPoint, ValidationPoint
 from kdtasks.core.records.compress import Compressed
 from kdtasks.core.records.evaluate import Quality
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.edge.scores import apply_policy
 from kdtasks.evaluate.exits.guarantee import guarantee
 from kdtasks.evaluate.exits.rows import ExitRows, check_rows, exit_rows, fit_temperatures
@@ -83,7 +83,7 @@ def calibrate(
         chosen, expected_drop = choose_thresholds(rows, settings, groups)
     images, exits = rows.scores.shape
     leaving = np.bincount(apply_policy(rows.scores, chosen.thresholds), minlength=exits)
-    found = Calibration(
+    result = Calibration(
         mode=settings.mode,
         score=settings.score,
         temperatures=tuple(temperatures),
@@ -100,13 +100,13 @@ def calibrate(
         guarantee=promise,
         expected_drop=expected_drop,
     )
-    return found, _tradeoff(rows, settings.grid)
+    return result, _tradeoff(rows, settings.grid)
 
 
 def _tradeoff(rows: ExitRows, grid: int) -> Tradeoff:
     exits = rows.scores.shape[1]
     surest_first = np.argsort(-rows.scores[:, 0], kind="stable")
-    shown = surest_first[evenly(range(len(surest_first)), _SHOWN)]
+    shown = surest_first[evenly_spaced(range(len(surest_first)), _SHOWN)]
     points = tradeoff(rows, grid=grid)
     left_at = [apply_policy(rows.scores, point.thresholds) for point in points]
     return Tradeoff(
@@ -132,14 +132,14 @@ def sentences(calibration: Calibration) -> list[str]:
     if not expected or not full:
         return ["one exit a pixel, nothing to calibrate"]
     what = AGREEMENT if calibration.labels_from else "accuracy"
-    found = [
+    lines = [
         f"{what} {expected.accuracy:.4f} at {expected.cost:.1%} of the compute "
         f"({full.accuracy:.4f} without early exits), "
         f"taken {', '.join(f'{fraction:.1%}' for fraction in expected.exit_rate)}"
     ]
     if calibration.guarantee:
-        found.append(calibration.guarantee.statement)
-    return found
+        lines.append(calibration.guarantee.statement)
+    return lines
 
 
 def always_last_exit(compressed: Compressed) -> Calibration:

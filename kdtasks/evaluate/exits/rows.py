@@ -94,13 +94,13 @@ def fit_temperature(logits: npt.NDArray[np.floating], labels: npt.NDArray[np.int
         totals = np.log(np.exp(shifted * inverse).sum(axis=1))
         return float((totals - of_label * inverse).mean())
 
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         negative_log_likelihood,
         bounds=(np.log(BOUNDS[0]), np.log(BOUNDS[1])),
         method="bounded",
         options={"xatol": 1e-6},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(optimum.x))
 
 
 def fit_temperatures(

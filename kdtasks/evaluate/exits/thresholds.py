@@ -76,10 +76,10 @@ def choose_thresholds(
     front = pareto_front(policy_outcomes(rows, grid=settings.grid))
     images, exits = rows.scores.shape
     if settings.mode == "drop":
-        found = cross_fit(rows, settings, groups)
-        if found is None:
+        fitted = cross_fit(rows, settings, groups)
+        if fitted is None:
             return point_at(rows, [NEVER] * (exits - 1)), None
-        return point_at(rows, cheapest_within(rows, front, found.allowed)), found.expected
+        return point_at(rows, cheapest_within(rows, front, fitted.allowed)), fitted.expected
     budget = settings.max_cost * float(rows.macs[-1]) * images * (1 + 1e-12)
     affordable = front.macs <= budget
     if not affordable.any():

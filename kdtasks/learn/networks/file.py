@@ -73,7 +73,7 @@ class File(Pretrained):
     def read_layers(self, folder: Path) -> Layers:
         path = self._file(folder)
         try:
-            found = read_checked(path, source=str(path))
+            keras_file = read_checked(path, source=str(path))
         except ModelError:
             raise
         except Exception as error:  # a damaged file may fail in any way
@@ -81,13 +81,13 @@ class File(Pretrained):
                 f"{path} is no whole .keras or HDF5 file ({type(error).__name__}: {error}); save "
                 "the model anew"
             ) from error
-        if found.version >= "3":
+        if keras_file.version >= "3":
             raise ModelError(
-                f"{path} was written by Keras {found.version}; networks are trained by tf_keras, "
-                "which the compression tools need: build the same layers with `import tf_keras as "
-                "keras` and save that"
+                f"{path} was written by Keras {keras_file.version}; networks are trained by "
+                "tf_keras, which the compression tools need: build the same layers with `import "
+                "tf_keras as keras` and save that"
             )
-        return {"source": path.name, "network": found.config}
+        return {"source": path.name, "network": keras_file.config}
 
     def files(self, folder: Path) -> list[Path]:
         return [self._file(folder)]

@@ -243,16 +243,16 @@ def _logits(output: Tensor) -> Tensor:
 
 def _makers_of(output: Tensor) -> set[str]:
     """The layers that make the channels of a tensor."""
-    waiting, found = [output], set()
+    waiting, makers = [output], set()
     while waiting:
         layer = waiting.pop().node.layer
         if isinstance(layer, keras.Model):
             waiting.append(layer.outputs[0])
         elif type(layer).__name__ in MAKERS:
-            found.add(layer.name)
+            makers.add(layer.name)
         elif type(layer).__name__ != "InputLayer":
             waiting.extend(_inputs(layer))
-    return found
+    return makers
 
 
 def _inputs(layer: Any) -> list[Any]:

@@ -35,7 +35,7 @@ class ForwardPass:
         passes = _GPU_PASSES if has_gpu() else 1
         most = images_per_pass(model.input_shape, most=_BATCH * passes, pixels=_PIXELS * passes)
         self._size = batch_size or most
-        self._row_bytes = 4 * sum(math.prod(each.shape[1:]) for each in model.network.outputs)
+        self._row_bytes = 4 * sum(math.prod(output.shape[1:]) for output in model.network.outputs)
 
         @tf.function(
             autograph=False, input_signature=[tf.TensorSpec((None, *model.input_shape), tf.uint8)]

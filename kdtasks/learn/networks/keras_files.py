@@ -124,11 +124,11 @@ def read_checked(path: Path, *, source: str) -> KerasFile:
         as `read_keras_file`; ModelError also for a class that is not known to be harmless, or a
             key that this Keras cannot heed.
     """
-    found = read_keras_file(path, source=source)
-    library = keras if found.version < "3" else keras_3()
-    config = with_current_names(found.config)
+    keras_file = read_keras_file(path, source=source)
+    library = keras if keras_file.version < "3" else keras_3()
+    config = with_current_names(keras_file.config)
     check_config(config, source=source)
-    return found._replace(config=without_unknown_keys(config, library, source=source))
+    return keras_file._replace(config=without_unknown_keys(config, library, source=source))
 
 
 def load_keras_file(path: Path) -> tuple[ModuleType, Any]:
@@ -147,22 +147,22 @@ def load_keras_file(path: Path) -> tuple[ModuleType, Any]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / ("network.h5" if kind == "hdf5" else "network.keras")
         shutil.copyfile(path, copy)
-        found = read_checked(copy, source=str(path))
-        library = keras if found.version < "3" else keras_3()
-        _write_config(copy, found)
+        keras_file = read_checked(copy, source=str(path))
+        library = keras if keras_file.version < "3" else keras_3()
+        _write_config(copy, keras_file)
         # Keras 2 has no argument `safe_mode` for HDF5.
-        options = {} if found.kind == "hdf5" else {"safe_mode": True}
+        options = {} if keras_file.kind == "hdf5" else {"safe_mode": True}
         # `compile=False` leaves the loss and the metrics alone, so they may be anybody's own.
         with SafeModeScope(True):
             return library, library.models.load_model(copy, compile=False, **options)
 
 
-def _write_config(path: Path, found: KerasFile) -> None:
+def _write_config(path: Path, keras_file: KerasFile) -> None:
     """Put the configuration that was checked into a file; its weights stay."""
     import h5py
 
-    text = json.dumps(found.config)
-    if found.kind == "hdf5":
+    text = json.dumps(keras_file.config)
+    if keras_file.kind == "hdf5":
         with h5py.File(path, "r+") as content:
             content.attrs["model_config"] = text
         return

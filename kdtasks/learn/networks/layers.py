@@ -112,7 +112,10 @@ class Chain(Architecture):
             for run in runs
             for block in run[: max(1, len(run) + layers)] + [(run[0][0], 1)] * max(0, layers)
         ]
-        changed = {"filters": [it[0] for it in blocks], "strides": [it[1] for it in blocks]}
+        changed = {
+            "filters": [block[0] for block in blocks],
+            "strides": [block[1] for block in blocks],
+        }
         return type(self).model_validate(self.model_dump() | changed)
 
     @abstractmethod

@@ -110,8 +110,8 @@ def _check_class(config: dict[str, Any], source: str) -> None:
             _refuse(f"the TensorFlow function {function!r}", source)
 
 
-def _refuse(found: str, source: str) -> NoReturn:
+def _refuse(part: str, source: str) -> NoReturn:
     raise ModelError(
-        f"{source} holds {found}, which might run code or touch files when loaded; save the "
+        f"{source} holds {part}, which might run code or touch files when loaded; save the "
         "network without it"
     )

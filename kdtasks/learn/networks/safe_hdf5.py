@@ -41,7 +41,7 @@ def check_hdf5(content: Any, stored: int, *, source: str) -> None:
     check_size(claimed, stored)
 
 
-def _refuse(found: str, source: str) -> None:
+def _refuse(part: str, source: str) -> None:
     raise ModelError(
-        f"{source} reads other files than itself: {found}; save the network anew, as a whole"
+        f"{source} reads other files than itself: {part}; save the network anew, as a whole"
     )

@@ -86,11 +86,11 @@ def load_initial_weights(model: BuiltModel, start: Path) -> None:
         ModelError: the saved one was built from others, or cannot be read.
     """
     given = load_model(start, advice="`student.start` takes folders as those in models/distill")
-    expected, found = _flat(model.description), _flat(given.description)
+    expected, actual = _flat(model.description), _flat(given.description)
     differences = [
-        f"{key} is {found.get(key)} there, {expected.get(key)} here"
-        for key in sorted(expected | found)
-        if expected.get(key) != found.get(key)
+        f"{key} is {actual.get(key)} there, {expected.get(key)} here"
+        for key in sorted(expected | actual)
+        if expected.get(key) != actual.get(key)
     ]
     if differences:
         raise ModelError(

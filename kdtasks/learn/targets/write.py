@@ -94,9 +94,9 @@ def write_targets(
         Features(layer=layer, shape=answer.shape[1:], file=f"features-{index}.npy")
         for index, (layer, answer) in enumerate(zip(layers, probe[1:], strict=True))
     )
-    for one in features:
-        shape = (len(images), *one.shape)
-        files[str(one.file)] = (f"features of {one.layer}", np.float16, shape)
+    for feature in features:
+        shape = (len(images), *feature.shape)
+        files[str(feature.file)] = (f"features of {feature.layer}", np.float16, shape)
     sizes = [
         (what, views * np.dtype(kind).itemsize * math.prod(shape))
         for what, kind, shape in files.values()

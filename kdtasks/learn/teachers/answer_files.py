@@ -46,7 +46,7 @@ def read_answer_file(path: Path) -> AnswerFile:
     """
     file = _find(path)
     try:
-        found = READERS[file.suffix.lower()](file)
+        answers = READERS[file.suffix.lower()](file)
     except TeacherError:
         raise
     except Exception as error:  # a damaged file may fail in any way inside its reader
@@ -55,12 +55,12 @@ def read_answer_file(path: Path) -> AnswerFile:
             f"teacher.path: {file} could not be read ({type(error).__name__}: {reason}); check "
             "that the file is complete, or write it anew"
         ) from error
-    if found.values.ndim != 2 or len(found.values) != len(found.names):
+    if answers.values.ndim != 2 or len(answers.values) != len(answers.names):
         raise TeacherError(
-            f"teacher.path: {file} holds numbers of shape {found.values.shape} and "
-            f"{len(found.names)} names; one row of numbers for each name was expected"
+            f"teacher.path: {file} holds numbers of shape {answers.values.shape} and "
+            f"{len(answers.names)} names; one row of numbers for each name was expected"
         )
-    return found
+    return answers
 
 
 def _find(path: Path) -> Path:

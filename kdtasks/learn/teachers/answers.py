@@ -96,10 +96,10 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
             guessing and their columns not named.
     """
     source = Path(params.path)
-    found = _in_order(read_answer_file(source), dataset.class_names, source)
-    kind = _kind(found, params, source)
-    logits = found.values if kind == "logits" else to_logits(found.values)
-    table = AnswerTable(found.names, logits)
+    answers = _in_order(read_answer_file(source), dataset.class_names, source)
+    kind = _kind(answers, params, source)
+    logits = answers.values if kind == "logits" else to_logits(answers.values)
+    table = AnswerTable(answers.names, logits)
     names = {split: dataset.names(split) for split in SPLITS}
     known = {name for split in SPLITS for name in names[split]}
     if ambiguous := [name for name in known if name.startswith(UNLABELLED)]:
@@ -113,24 +113,24 @@ def import_answers(folder: Path, params: TeacherParams, dataset: PreparedDataset
         among=known,
         needed=_NEEDED_AS_LABELS if dataset.teacher_labelled else _NEEDED,
     )
-    if found.classes is None and "validation" in dataset.teacher_labelled:
+    if answers.classes is None and "validation" in dataset.teacher_labelled:
         raise TeacherError(
             f"teacher.path: the columns of {source} are not named, and no image has a label that "
             "could tell their order; name them (the array `classes` of an .npz, the header of a "
             ".csv)"
         )
-    if found.classes is None:
+    if answers.classes is None:
         _check_order(table, dataset, source)
     _print_coverage(table, known, names["test"], kind)
     with atomic_folder(folder) as partial:
         np.save(partial / LOGITS, logits)
-        write_json(partial / NAMES, found.names)
+        write_json(partial / NAMES, answers.names)
         write_json(partial / DESCRIPTION, {"answers": LOGITS, "output": kind})
 
 
-def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> AnswerFile:
+def _in_order(answers: AnswerFile, class_names: Sequence[str], source: Path) -> AnswerFile:
     """Refuse what cannot be right, and put the columns into the order of the dataset's classes."""
-    columns = list(found.classes or class_names)
+    columns = list(answers.classes or class_names)
     if sorted(columns) != sorted(class_names):
         wrong = {
             "of no class": [name for name in columns if name not in class_names],
@@ -142,32 +142,32 @@ def _in_order(found: AnswerFile, class_names: Sequence[str], source: Path) -> An
             f"teacher.path: the columns of {source} are not the classes ({note}); they must be "
             "named as class_names in data/prepared/dataset.json, in any order"
         )
-    if found.values.shape[1] != len(columns):
+    if answers.values.shape[1] != len(columns):
         raise TeacherError(
-            f"teacher.path: {source} has {found.values.shape[1]} columns of numbers, the dataset "
+            f"teacher.path: {source} has {answers.values.shape[1]} columns of numbers, the dataset "
             f"{len(columns)} classes; give a column for each, in the order of class_names in "
             "data/prepared/dataset.json"
         )
-    names = np.array(found.names)
+    names = np.array(answers.names)
     unique, counts = np.unique(names, return_counts=True)
     if (counts > 1).any():
         raise TeacherError(
             f"teacher.path: {source} names {_some(unique[counts > 1].tolist())} more than once; "
             "leave one row for each image"
         )
-    infinite = ~np.isfinite(found.values).all(axis=1)
+    infinite = ~np.isfinite(answers.values).all(axis=1)
     if infinite.any():
         raise TeacherError(
             f"teacher.path: {source} holds numbers that are not finite, for "
             f"{_some(names[infinite].tolist())}; answer those images again, or leave them out"
         )
     order = [columns.index(name) for name in class_names]
-    return found._replace(values=np.ascontiguousarray(found.values[:, order]))
+    return answers._replace(values=np.ascontiguousarray(answers.values[:, order]))
 
 
-def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
+def _kind(answers: AnswerFile, params: TeacherParams, source: Path) -> str:
     """Find out whether the rows are logits or probabilities."""
-    kind = found.kind or params.output
+    kind = answers.kind or params.output
     if params.output == "sigmoids" and kind == "probabilities":
         kind = "sigmoids"
     if params.output not in ("auto", kind):
@@ -178,22 +178,22 @@ def _kind(found: AnswerFile, params: TeacherParams, source: Path) -> str:
     if kind == "logits":
         return kind
     if kind == "sigmoids":
-        if not are_fractions(found.values):
+        if not are_fractions(answers.values):
             raise TeacherError(
                 f"teacher.output is sigmoids, but the numbers of {source} reach from "
-                f"{found.values.min():.4g} to {found.values.max():.4g}, and probabilities are of "
-                "0…1; set teacher.output to auto"
+                f"{answers.values.min():.4g} to {answers.values.max():.4g}, and probabilities are "
+                "of 0…1; set teacher.output to auto"
             )
         return kind
-    if are_probabilities(found.values):
+    if are_probabilities(answers.values):
         return "probabilities"
-    if kind == "probabilities" or are_fractions(found.values):
-        sums = found.values.sum(axis=1)
+    if kind == "probabilities" or are_fractions(answers.values):
+        sums = answers.values.sum(axis=1)
         row = int(np.abs(sums - 1).argmax())
         raise TeacherError(
-            f"teacher.path: the numbers of {source} {'are' if found.kind else 'look like'} "
-            f"probabilities, but those of {found.names[row]} add up to {sums[row]:.4g}, not to 1; "
-            "give all classes of each image, or set teacher.output to sigmoids if each is a "
+            f"teacher.path: the numbers of {source} {'are' if answers.kind else 'look like'} "
+            f"probabilities, but those of {answers.names[row]} add up to {sums[row]:.4g}, not to "
+            "1; give all classes of each image, or set teacher.output to sigmoids if each is a "
             "probability by itself, to logits if they are logits (cosines are: multiply them by "
             "the scale that their model was trained with)"
         )

@@ -10,7 +10,7 @@ from kdtasks.core.text import quantity
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.learn.teachers.formats import DESCRIPTION
 from kdtasks.learn.teachers.interface import TeacherInterface, detect_interface
-from kdtasks.learn.teachers.isolated import open_isolated
+from kdtasks.learn.teachers.isolated import fits, open_isolated
 from kdtasks.learn.teachers.judge import Judge
 from kdtasks.learn.teachers.network import format_of, network_in, run_in_batches
 from kdtasks.learn.teachers.preprocessing import preprocessing_candidates
@@ -125,7 +125,7 @@ def _check_input(
     settings: TeacherInput,
 ) -> None:
     """Refuse a network that cannot take the images."""
-    if _fits(input_shape, shape):
+    if fits(input_shape, shape):
         return
     text = f"the teacher {source} takes images of {_shape(input_shape)}"
     if len(input_shape) != 3 or input_shape[2] not in (1, 3):
@@ -157,7 +157,7 @@ def check_outputs(
     expected = tuple(dataset.labels("validation").shape[1:])
     if expected and own_size:
         expected = tuple(own_size)
-    if not output_shape or not _fits(output_shape[:-1], expected) or output_shape[-1] is None:
+    if not output_shape or not fits(output_shape[:-1], expected) or output_shape[-1] is None:
         raise TeacherError(
             f"the teacher {source} has outputs {_shape(output_shape)}, the dataset has "
             f"{_shape((*expected, dataset.num_classes))}, the last being its classes; take the "
@@ -169,13 +169,6 @@ def check_outputs(
             f"has {dataset.num_classes}: {', '.join(dataset.class_names[:5])}. Leave two of them "
             "in data.path, or take a teacher that knows them all"
         )
-
-
-def _fits(found: _Shape, expected: _Shape) -> bool:
-    """Whether shapes are the same; None fits any size."""
-    return len(found) == len(expected) and all(
-        size in (None, number) for size, number in zip(found, expected, strict=True)
-    )
 
 
 def _shape(sizes: _Shape) -> str:

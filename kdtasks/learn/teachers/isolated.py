@@ -75,11 +75,9 @@ def open_isolated(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         known.append(reply.seconds / len(batch))
         answers = reply.arrays
         expected = (len(batch), *header["output_shape"])
-        found = answers[0].shape
-        if len(found) != len(expected) or any(
-            size not in (None, number) for size, number in zip(expected, found, strict=True)
-        ):
-            raise TeacherError(f"{problem}: it gave numbers of {found}, {expected} were expected")
+        shape = answers[0].shape
+        if not fits(expected, shape):
+            raise TeacherError(f"{problem}: it gave numbers of {shape}, {expected} were expected")
         return answers
 
     return OpenedNetwork(
@@ -88,6 +86,13 @@ def open_isolated(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         tuple(header["output_shape"]),
         run,
         header["parameters"],
+    )
+
+
+def fits(shape: Sequence[int | None], actual: Sequence[int | None]) -> bool:
+    """Whether shapes are the same; None fits any size."""
+    return len(shape) == len(actual) and all(
+        size in (None, number) for size, number in zip(shape, actual, strict=True)
     )
 
 

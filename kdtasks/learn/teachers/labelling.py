@@ -43,7 +43,7 @@ def label_by_teacher(
     Raises:
         TeacherError: the teacher does not fit, or cannot answer all images.
     """
-    found = {}
+    by_split = {}
     chunk = images_per_batch(dataset)
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "teacher"
@@ -57,7 +57,7 @@ def label_by_teacher(
             teacher = opened.for_images(dataset.names(split))
             images = teacher.inputs(own_images, split, dataset.images(split))
             waiting = dataset.labels(split)
-            labels = found[split] = new_array(
+            labels = by_split[split] = new_array(
                 waiting.shape, waiting.dtype, memory_limit_mb=_MEMORY_MB
             )
             labels[...] = waiting
@@ -66,7 +66,7 @@ def label_by_teacher(
                 logits, *_ = teacher.predict(np.asarray(images[rows]), rows)
                 waits = labels[rows] == task_of(dataset.task).unanswered
                 labels[rows][waits] = logits.argmax(axis=-1)[waits]
-    parts = chain.from_iterable(map(in_parts, found.values()))
+    parts = chain.from_iterable(map(in_parts, by_split.values()))
     given = np.unique(np.concatenate([np.unique(part) for part in parts]))
     classes = given[given != dataset.no_label]
     if len(classes) < 2:
@@ -75,4 +75,4 @@ def label_by_teacher(
             "image, so there is nothing to learn; check teacher.input, and whether these images "
             "show what it was trained for"
         )
-    return found
+    return by_split

@@ -109,15 +109,15 @@ class _Check:
             sizes = Sizes(function, given, self._call)
             for node in function.nodes:
                 sizes.of_call(node)
-            found = [sizes.of(value) for value in function.results]
+            results = [sizes.of(value) for value in function.results]
             self._running.pop()
-            self._known[key] = found, 1 + self._calls
+            self._known[key] = results, 1 + self._calls
             self._calls = before
-        found, calls = self._known[key]
+        results, calls = self._known[key]
         self._calls += calls
         if self._calls > MOST_CALLS:
             refuse_loop("calls without end", self._source)
-        return found
+        return results
 
     def _call(self, node: Node, given: list[float]) -> list[float]:
         if node.kind not in _LOOPS:
@@ -182,7 +182,7 @@ class Sizes:
         inputs = node.inputs[:1] if node.kind in _KEEP else node.inputs
         if node.kind not in _KEEP | _JOIN | _SUM | {"mul"} or not inputs:
             return math.inf
-        sizes = [self.of(one, depth + 1) for one in inputs]
+        sizes = [self.of(operand, depth + 1) for operand in inputs]
         if node.kind in _SUM:
             return sum(sizes)
         return math.prod(sizes) if node.kind == "mul" else max(sizes)

@@ -107,15 +107,15 @@ def check_overlap(source: Path, dataset: PreparedDataset) -> None:
             f"they are any of its {held_back} cannot be checked"
         )
         return
-    found = []
+    overlaps = []
     for split in _HELD_BACK:
         images = dataset.images(split)
         overlap = int((~trained_on.is_unseen(images)).sum())
         if overlap:
-            found.append(f"{overlap:,} of {len(images):,} {split} images")
-    if found:
+            overlaps.append(f"{overlap:,} of {len(images):,} {split} images")
+    if overlaps:
         raise TeacherError(
-            f"the teacher {source} was trained on {', '.join(found)} of this run, so figures of "
+            f"the teacher {source} was trained on {', '.join(overlaps)} of this run, so figures of "
             "them would be too good; give `data` the seed and the split of the run that it was "
             "trained in, set data.stable_split in both, or train it again here "
             "(teacher.source: train)"

@@ -94,7 +94,9 @@ class Examples(ABC):
 
     def in_memory(self) -> Self:
         """Read memory-mapped arrays into memory."""
-        return replace(self, **{one.name: _read(getattr(self, one.name)) for one in fields(self)})
+        return replace(
+            self, **{field.name: _read(getattr(self, field.name)) for field in fields(self)}
+        )
 
     @abstractmethod
     def shown_labels(self, epoch: int) -> npt.NDArray[np.integer]:

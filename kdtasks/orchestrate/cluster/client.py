@@ -40,14 +40,14 @@ class WorkerFacts(NamedTuple):
 
 def worker_facts() -> WorkerFacts:
     """What this machine has of what results depend on."""
-    found = [package_line().strip()]
+    versions = [package_line().strip()]
     for name in _RESULTS_DEPEND_ON:
         try:
-            found.append(f"{name} {version(name)}")
+            versions.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            found.append(f"no {name}")
+            versions.append(f"no {name}")
     return WorkerFacts(
-        ", ".join(found), read_processor().kind, socket.gethostname(), usable_cores()
+        ", ".join(versions), read_processor().kind, socket.gethostname(), usable_cores()
     )
 
 
@@ -117,21 +117,21 @@ def check_workers(client: "Client") -> dict[str, WorkerFacts]:
     Raises:
         SweepError: there is none, or one has other versions than this machine.
     """
-    found = client.run(worker_facts, on_error="return")
-    if not found:
+    workers = client.run(worker_facts, on_error="return")
+    if not workers:
         scheduler = client.scheduler_info()["address"]
         raise SweepError(
             f"the scheduler at {scheduler} has no workers; start some with "
             f"`dask worker {scheduler} --nthreads 1` in kdtasks' environment"
         )
-    for address, facts in found.items():
+    for address, facts in workers.items():
         if not isinstance(facts, WorkerFacts):
             raise SweepError(
                 f"worker {address} cannot run kdtasks ({shortened(str(facts))}); install "
                 f"{worker_facts().versions} there"
             )
         check_versions(address, facts.versions, worker_facts().versions)
-    return found
+    return workers
 
 
 def check_versions(address: str, there: str, here: str) -> None:

@@ -40,7 +40,7 @@ def cluster_sweep(
         StageError: the remote could not be reached for minutes.
     """
     facts = check_workers(client)
-    neighbours = Counter(it.host for it in facts.values())
+    neighbours = Counter(worker.host for worker in facts.values())
     at_once = max(1, min(workers or len(facts), len(plan.points) - len(plan.done)))
     where = f"{quantity(len(facts), 'worker')} of {client.scheduler_info()['address']}"
     # a stage that measures time has its worker to itself, but not what else runs on the machine
@@ -122,7 +122,7 @@ class ClusterEngine(SweepEngine[PointResult]):
         if not job.is_point or work_result.result is None:
             return ""
         # of its own stages, wherever it began, and of those that it shares
-        ran_on = set().union(*(self._processors[it] for it in self._needs(name)))
+        ran_on = set().union(*(self._processors[need] for need in self._needs(name)))
         result = work_result.result.model_copy(update={"processors": tuple(sorted(ran_on))})
         with self._one_fetch, TemporaryDirectory() as folder:
             bundle = Path(folder) / "bundle"

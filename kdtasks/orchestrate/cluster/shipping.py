@@ -91,7 +91,8 @@ def ship(project: Path, tree: WorkingTree) -> ShippedProject:
         parcels = [
             Parcel(path, _send(repo, (project / path).resolve()), (project / path).is_symlink())
             for path in tree.reads
-            if (project / path).is_symlink() or any(overlaps(it, path) for it in tree.sources)
+            if (project / path).is_symlink()
+            or any(overlaps(source, path) for source in tree.sources)
         ]
     return ShippedProject(settings, snapshot, tuple(parcels))
 
@@ -159,11 +160,11 @@ def _receive(repo: "Repo", digest: str, path: Path, is_cancelled: IsCancelled) -
 
     def attempt() -> None:
         _transfer(remote, cache, content)
-        found = load(cache, content)
-        hashes = [it.value for _, _, it in found] if isinstance(found, Tree) else [digest]
+        output = load(cache, content)
+        hashes = [entry.value for _, _, entry in output] if isinstance(output, Tree) else [digest]
         if not all(map(cache.exists, hashes)):
             raise OSError(f"not all of {path.name} came")
-        checkout(str(path), LocalFileSystem(), found, cache, force=True, quiet=True)
+        checkout(str(path), LocalFileSystem(), output, cache, force=True, quiet=True)
 
     retry_while_unreachable(attempt, is_cancelled)
 

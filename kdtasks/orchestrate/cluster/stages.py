@@ -39,13 +39,13 @@ def cluster_of(client: "Client") -> Iterator[StageCluster]:
         SweepError: a worker cannot do its part.
     """
     facts = check_workers(client).values()
-    neighbours = Counter(it.host for it in facts)
-    cores = [it.share(neighbours) for it in facts]
+    neighbours = Counter(worker.host for worker in facts)
+    cores = [worker.share(neighbours) for worker in facts]
     with Messenger.of(client) as messenger:
         engine = partial(
             ClusterStages, messenger=messenger, neighbours=neighbours, narrowest=min(cores)
         )
-        yield StageCluster(engine, sum(cores), _mixed({it.processor for it in facts}))
+        yield StageCluster(engine, sum(cores), _mixed({worker.processor for worker in facts}))
 
 
 def _mixed(processors: Set[str]) -> str:
@@ -86,7 +86,9 @@ class ClusterStages(SplitPhaseEngine):
             remote_settings(repo)  # says what is missing, if anything
         self._graph = super().plan(targets)
         nodes = self._graph.nodes.values()
-        return StageGraph.of(replace(it, threads=min(it.threads, self._narrowest)) for it in nodes)
+        return StageGraph.of(
+            replace(node, threads=min(node.threads, self._narrowest)) for node in nodes
+        )
 
     def survey(self) -> frozenset[str]:
         """Find the unchanged stages, and ship the project if there are others."""

@@ -161,9 +161,9 @@ def _metrics(clone: Path) -> dict[str, bytes]:
     with open_repository(clone) as repo:
         hashes = [out.hash_info for out in repo.index.outs if out.metric and out.use_cache]
         paths = {
-            it.value: Path(repo.cache.local.oid_to_path(it.value))
-            for it in hashes
-            if it and not it.isdir
+            hash_info.value: Path(repo.cache.local.oid_to_path(hash_info.value))
+            for hash_info in hashes
+            if hash_info and not hash_info.isdir
         }
     return {digest: path.read_bytes() for digest, path in paths.items() if path.is_file()}
 

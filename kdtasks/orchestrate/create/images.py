@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
-from kdtasks.core.evenly import evenly
 from kdtasks.core.records.data import Problem
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.core.text import and_list, quantity
 from kdtasks.data.proposal import Proposal
 from kdtasks.data.source_proposals import find_source
@@ -51,7 +51,7 @@ class InspectedImages(Proposal):
     @property
     def is_uneven(self) -> bool:
         """Whether one class has so many more images than another that accuracy says little."""
-        return is_uneven(Counter(it.label for it in self.items if isinstance(it.label, int)))
+        return is_uneven(Counter(item.label for item in self.items if isinstance(item.label, int)))
 
     @property
     def side(self) -> int:
@@ -79,13 +79,13 @@ def inspect_images(images: Path, masks: Path | None, task: str | None) -> Inspec
     proposal = find_source(images, masks, task)
     source, folder = proposal.with_links_resolved()
     notes = [*source.layout_found(folder), *proposal.notes]
-    found = list(source.items(folder))
-    items = [one for one in found if isinstance(one, Item)]
-    bad = [one for one in found if isinstance(one, Problem)]
+    entries = list(source.items(folder))
+    items = [entry for entry in entries if isinstance(entry, Item)]
+    bad = [entry for entry in entries if isinstance(entry, Problem)]
     names = source.class_names(folder)
     with quiet_decoding():
         sizes, broken = _headers(items)
-        is_grey = all(_is_grey(item.image) for item in evenly(items, _IMAGES))
+        is_grey = all(_is_grey(item.image) for item in evenly_spaced(items, _IMAGES))
     if not len(sizes):
         raise DatasetError(f"{images} holds no image that can be read; export them as JPEG or PNG")
     items = [item for item in items if item.name not in {problem.path for problem in broken}]
@@ -112,7 +112,7 @@ def write_links(folder: Path, images: InspectedImages) -> Path:
 
 def _headers(items: Sequence[Item]) -> tuple[np.ndarray, list[Problem]]:
     decoder, sizes, broken = Decoder(), [], []
-    for item in evenly(items, _HEADERS):
+    for item in evenly_spaced(items, _HEADERS):
         assert isinstance(item.image, Path)
         try:
             sizes.append(decoder.header(item.image).upright_size)

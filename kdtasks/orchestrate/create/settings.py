@@ -29,13 +29,13 @@ def name_of(text: str) -> str:
 def image_size_of(images: InspectedImages) -> tuple[int, int]:
     """Choose the height and width of a student's images; of masks, of their patches."""
     if images.is_segmentation:
-        side = max((each for each in _PATCHES if each <= images.side), default=16)
+        side = max((size for size in _PATCHES if size <= images.side), default=16)
         return side, side
     low, high = images.sizes.min(axis=0), images.sizes.max(axis=0)
     if (low == high).all() and max(high) <= _SIDES[-1]:
         return int(high[0]), int(high[1])
     sides = _SIDES[:-1] if len(images.items) > _LARGE else _SIDES
-    side = max((each for each in sides if each <= images.side), default=max(images.side, 8))
+    side = max((size for size in sides if size <= images.side), default=max(images.side, 8))
     return side, side
 
 

@@ -76,7 +76,7 @@ def inspect_teacher(
     network = open_isolated(source)
     shape = network.input_shape
     if len(shape) != 3 or shape[2] not in (1, 3, None):
-        taken = "×".join("any" if each is None else str(each) for each in shape)
+        taken = "×".join("any" if size is None else str(size) for size in shape)
         raise TeacherError(
             f"{path} takes inputs of {taken}, and a teacher takes images: height×width×channels, "
             "with 1 or 3 channels in the last place; export it again so"

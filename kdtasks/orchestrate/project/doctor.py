@@ -40,22 +40,22 @@ class Finding(NamedTuple):
 
 def examine(folder: Path) -> list[Finding]:
     """Every check, of the installation first; `folder` is in the project, or in none."""
-    found = [*check_versions(), check_environment(os.environ), check_git(), *check_machine()]
+    findings = [*check_versions(), check_environment(os.environ), check_git(), *check_machine()]
     try:
         project = find_project(folder)
     except ProjectError as error:
-        return [*found, check_disk(folder), Finding("warn", "project", str(error))]
+        return [*findings, check_disk(folder), Finding("warn", "project", str(error))]
     checks = (check_disk, check_code, check_params, check_images, check_dvc, check_remote)
-    return [*found, *(check(project) for check in checks)]
+    return [*findings, *(check(project) for check in checks)]
 
 
 def render(findings: list[Finding]) -> str:
     """The findings as text, one a line, fixes behind them."""
-    width = max(len(found.subject) for found in findings)
+    width = max(len(finding.subject) for finding in findings)
     return "\n".join(
-        f"{found.level:<4}  {found.subject:<{width}}  "
-        + "; ".join(filter(None, (found.message, found.fix)))
-        for found in findings
+        f"{finding.level:<4}  {finding.subject:<{width}}  "
+        + "; ".join(filter(None, (finding.message, finding.fix)))
+        for finding in findings
     )
 
 
@@ -68,16 +68,16 @@ def check_versions(installed: Callable[[str], str] = metadata.version) -> list[F
         requirements = metadata.requires("kdtasks") or []
     except metadata.PackageNotFoundError:
         return [Finding("fail", "kdtasks", "runs, but is not installed", "pip install it")]
-    found = [Finding("ok", "kdtasks", installed("kdtasks"))]
+    findings = [Finding("ok", "kdtasks", installed("kdtasks"))]
     python = ("python", platform.python_version())
     try:
         from packaging.requirements import Requirement
     except ModuleNotFoundError:
         fix = "pip install 'kdtasks[pipeline]' to train"
         missing = Finding("info", "pipeline", "not installed (a device needs none)", fix)
-        return [*found, Finding("ok", *python), missing]
+        return [*findings, Finding("ok", *python), missing]
     bounds = metadata.metadata("kdtasks")["Requires-Python"] or ""
-    found.append(_check_version(*python, bounds, fix="install one of these"))
+    findings.append(_check_version(*python, bounds, fix="install one of these"))
     for requirement in map(Requirement, requirements):
         name, marker, bounds = requirement.name, requirement.marker, str(requirement.specifier)
         is_base = marker is None or marker.evaluate({"extra": ""})
@@ -89,11 +89,11 @@ def check_versions(installed: Callable[[str], str] = metadata.version) -> list[F
         except metadata.PackageNotFoundError:
             level: Level = "fail" if is_base else "warn"
             fix = f"pip install 'kdtasks{'' if is_base else '[pipeline]'}'"
-            found.append(Finding(level, name, "not installed", fix))
+            findings.append(Finding(level, name, "not installed", fix))
         else:
             fix = f"pip install '{name}{bounds}'"
-            found.append(_check_version(name, version, bounds, fix=fix))
-    return found
+            findings.append(_check_version(name, version, bounds, fix=fix))
+    return findings
 
 
 def _check_version(name: str, version: str, bounds: str, *, fix: str) -> Finding:
@@ -165,9 +165,9 @@ def check_disk(folder: Path) -> Finding:
     return _check_room("disk", free_disk_gb(folder), DISK_NEEDED_GB, fix, word=" free")
 
 
-def _check_room(subject: str, found: float, needed: float, fix: str, word: str = "") -> Finding:
-    message = f"{found:.1f} GB{word}"
-    if found >= needed:
+def _check_room(subject: str, gigabytes: float, needed: float, fix: str, word: str = "") -> Finding:
+    message = f"{gigabytes:.1f} GB{word}"
+    if gigabytes >= needed:
         return Finding("ok", subject, message)
     return Finding("warn", subject, f"{message}, under {needed:g} GB", fix)
 

@@ -136,7 +136,9 @@ def overlaps(path: str, other: str) -> bool:
 
 def _needed(name: str, lock: Lock) -> set[str]:
     pairs = [(read, other) for read in lock[name].inputs for other in lock if other != name]
-    return {other for read, other in pairs if any(overlaps(read, it) for it in lock[other].outputs)}
+    return {
+        other for read, other in pairs if any(overlaps(read, out) for out in lock[other].outputs)
+    }
 
 
 def _hashes(entries: list[dict[str, str]] | None) -> dict[str, str]:

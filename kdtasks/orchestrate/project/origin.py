@@ -1,12 +1,15 @@
-"""What a project knows of a bundle of its own: where it comes from, and its test scores."""
+"""What a project knows of a bundle of its own, and what any bundle is shipped with."""
 
 import hashlib
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.paths import ProjectPaths
+from kdtasks.edge.bundle_files import CARD, SBOM
+from kdtasks.edge.manifest import Manifest
 from kdtasks.orchestrate.project.git import try_git
 from kdtasks.orchestrate.project.lockfile import read_lock
 from kdtasks.orchestrate.project.project import find_project
@@ -52,8 +55,8 @@ def find_origin(folder: Path) -> Origin | None:
         lock = read_lock(lock_file) if lock_file.is_file() else {}
     except ModuleNotFoundError:  # without the pipeline extra nothing here was made by this machine
         return None
-    name, found = folder.resolve().relative_to(project).as_posix(), folder_hash(folder)
-    if not any(stage.outputs.get(name) == found for stage in lock.values()):
+    name, digest = folder.resolve().relative_to(project).as_posix(), folder_hash(folder)
+    if not any(stage.outputs.get(name) == digest for stage in lock.values()):
         return None
     revision = try_git(project, "rev-parse", "HEAD")
     changed = try_git(project, "status", "--porcelain", "--untracked-files=no")
@@ -63,7 +66,7 @@ def find_origin(folder: Path) -> Origin | None:
         "dvc_lock_sha256": hashlib.sha256(lock_file.read_bytes()).hexdigest(),
     }
     for stage in lock.values():
-        if stage.inputs.get(name) == found:
+        if stage.inputs.get(name) == digest:
             for path, expected in stage.outputs.items():
                 file = project / path
                 is_scores = path.startswith(EVALUATIONS) and file.is_file()
@@ -82,6 +85,22 @@ def _card(path: Path, scores: Path, provenance: dict[str, Any]) -> str | None:
     commit = f"`{revision}`{', with changes' if changed else ''}" if revision else "in none"
     lock = provenance["dvc_lock_sha256"]
     return f"{text.rstrip()}\n- commit: {commit}\n- `dvc.lock`, SHA-256: `{lock}`\n"
+
+
+def shipped_texts(
+    names: Container[str], manifest: Manifest, origin: Origin | None
+) -> dict[str, str]:
+    """Give the files to ship beside those of a bundle, by their names.
+
+    Args:
+        names: of the bundle's files: a bill of materials among them stays as it is.
+        manifest: of the bundle.
+        origin: what a project knows of it.
+    """
+    from kdtasks.compress.bundle.sbom import missing_sbom
+
+    texts = {} if SBOM in names else {SBOM: missing_sbom(manifest.libraries)}
+    return texts | ({CARD: origin.card} if origin and origin.card else {})
 
 
 def folder_hash(folder: Path) -> str:

@@ -1,17 +1,21 @@
 """Put a bundle into one file, and say in its manifest where it comes from."""
 
 import dataclasses
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.core.errors import BundleError
-from kdtasks.core.files import json_text
+from kdtasks.core.files import atomic_file, json_text
 from kdtasks.edge.bundle_files import MANIFEST, MODEL, SUFFIX, open_bundle, open_bundle_files
 from kdtasks.edge.manifest import Manifest
 from kdtasks.edge.segments import Segments
 from kdtasks.edge.self_test import load_self_test
-from kdtasks.orchestrate.project.origin import Origin, find_origin
-from kdtasks.orchestrate.project.shipped import shipped_texts
+from kdtasks.orchestrate.project.origin import Origin, find_origin, shipped_texts
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first that a zip can write
+_UNIX = 3
+_MODE = 0o100644
 
 
 def pack(bundle: Path, out: Path | None = None) -> tuple[Path, Manifest]:
@@ -65,3 +69,17 @@ def with_origin(manifest: Manifest, origin: Origin) -> Manifest:
             origin.test, rows, manifest.task, groups=rows if groups is None else groups
         )
     return dataclasses.replace(manifest, metrics=metrics, provenance=origin.provenance)
+
+
+def write_archive(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write files side by side into a zip: stored, sorted by name, without dates or owners.
+
+    Args:
+        path: replaced whole.
+        files: name to content.
+    """
+    with atomic_file(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system, entry.external_attr = _UNIX, _MODE << 16
+            archive.writestr(entry, files[name], zipfile.ZIP_STORED)

@@ -99,13 +99,13 @@ def find_imports(project: Path) -> list[str]:
     from ruamel.yaml import YAML
 
     read = YAML(typ="safe", pure=True).load
-    found = []
+    imports = []
     for folder, folders, files in os.walk(project):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(folder, name) for name in sorted(files) if name.endswith(".dvc")):
             if (read(path.read_text(encoding="utf-8")) or {}).get("deps"):
-                found.append(path.relative_to(project).as_posix())
-    return found
+                imports.append(path.relative_to(project).as_posix())
+    return imports
 
 
 def find_remote(project: Path) -> str | None:

@@ -80,14 +80,14 @@ def differences(ours: Params, theirs: Params) -> list[ChangedSetting]:
 
 
 def _differences(ours: dict[str, Any], theirs: dict[str, Any], prefix: str) -> list[ChangedSetting]:
-    found = []
+    differences = []
     for key in dict.fromkeys([*ours, *theirs]):
         one, two = ours.get(key), theirs.get(key)
         if isinstance(one, dict) and isinstance(two, dict) and one.get("name") == two.get("name"):
-            found += _differences(one, two, prefix=f"{prefix}{key}.")
+            differences += _differences(one, two, prefix=f"{prefix}{key}.")
         elif one != two:
-            found.append(ChangedSetting(f"{prefix}{key}", one, two))
-    return found
+            differences.append(ChangedSetting(f"{prefix}{key}", one, two))
+    return differences
 
 
 def _replace(path: Path, text: str, project: Path, *, force: bool) -> Path | None:

@@ -109,7 +109,11 @@ def _show(rows: list[OutputRow], here: Lock, there: Lock, out: Path | None) -> b
     if out:
         locks = {"here": here, "there": there}
         write_json(
-            out, {side: {k: it._asdict() for k, it in lock.items()} for side, lock in locks.items()}
+            out,
+            {
+                side: {name: stage._asdict() for name, stage in lock.items()}
+                for side, lock in locks.items()
+            },
         )
     return not counts["DIFFERENT"]
 

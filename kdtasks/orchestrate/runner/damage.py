@@ -41,11 +41,11 @@ def find_damaged(project: Path) -> list[DamagedFile]:
     with Repo(str(project)) as repo:
         root = Path(repo.cache.local.path)
     damaged = {
-        each.cached: each
+        file.cached: file
         for name, stage in read_lock(lock).items()
         for path, value in stage.outputs.items()
-        for each in _objects(root, name, Path(path), value)
-        if each.cached.is_file() and not _is_whole(each.cached, each.hash)
+        for file in _objects(root, name, Path(path), value)
+        if file.cached.is_file() and not _is_whole(file.cached, file.hash)
     }
     return list(damaged.values())
 
@@ -55,22 +55,22 @@ def repair(project: Path, damaged: Sequence[DamagedFile]) -> list[DamagedFile]:
 
     Returns: those of which no whole copy was found; they are gone, and a run makes them anew.
     """
-    for each in damaged:
-        each.cached.unlink()
-        here = project / each.path
-        if here.is_file() and _is_whole(here, each.hash):
-            with partial_beside(each.cached) as partial:
-                shutil.copyfile(here, partial)
+    for file in damaged:
+        file.cached.unlink()
+        workspace = project / file.path
+        if workspace.is_file() and _is_whole(workspace, file.hash):
+            with partial_beside(file.cached) as partial:
+                shutil.copyfile(workspace, partial)
                 partial.chmod(0o444)
-                partial.replace(each.cached)
-        elif here.is_file():
-            here.unlink()
-    lost = [each for each in damaged if not each.cached.is_file()]
+                partial.replace(file.cached)
+        elif workspace.is_file():
+            workspace.unlink()
+    lost = [file for file in damaged if not file.cached.is_file()]
     if lost:
-        stages = sorted({each.stage for each in lost})
+        stages = sorted({file.stage for file in lost})
         run_captured(project, *DVC, "fetch", *stages)  # what it says of the rest is seen below
-    run_captured(project, *DVC, "checkout", "--force", *sorted({each.stage for each in damaged}))
-    return [each for each in lost if not each.cached.is_file()]
+    run_captured(project, *DVC, "checkout", "--force", *sorted({file.stage for file in damaged}))
+    return [file for file in lost if not file.cached.is_file()]
 
 
 def is_check_due(project: Path) -> bool:

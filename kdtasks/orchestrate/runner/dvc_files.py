@@ -68,15 +68,15 @@ def find_stages(repo: "Repo", targets: Iterable[str]) -> "list[Stage]":
     Raises:
         ProjectError: a target does not exist.
     """
-    found: list[Stage] = []
+    stages: list[Stage] = []
     for target in targets:
         try:
-            found += repo.stage.collect(target)
+            stages += repo.stage.collect(target)
         except StageNotFound as error:
             names = {stage.addressing for stage in repo.index.stages}
             names |= {name.partition("@")[0] for name in names}
             raise ProjectError(f"{error}{did_you_mean(target, sorted(names))}") from None
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(stages))
 
 
 def stage_node(stage: "Stage", needs: tuple[str, ...]) -> StageNode:

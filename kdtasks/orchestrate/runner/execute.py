@@ -114,7 +114,7 @@ def nothing_to_do(project: Path, options: RunOptions) -> UnchangedRun | None:
     if asks_for_more or is_check_due(project):
         return None
     unchanged = recall(project, options.stages)
-    return unchanged if unchanged and unchanged.is_true else None
+    return unchanged if unchanged and unchanged.is_current else None
 
 
 @contextmanager

@@ -50,5 +50,7 @@ def run_events(project: Path) -> Path:
 def first_failure(file: Path) -> str | None:
     """The first failure that a file of events tells of, in one line; None if it tells of none."""
     events, _ = tail(file)
-    failures = (it for it in events if isinstance(it, MessageEvent) and it.kind == "failed")
+    failures = (
+        event for event in events if isinstance(event, MessageEvent) and event.kind == "failed"
+    )
     return next((" ".join(failure.message.split()) for failure in failures), None)

@@ -37,11 +37,11 @@ class StageGraph:
     @cached_property
     def dependants(self) -> dict[str, frozenset[str]]:
         """Of every stage, all that waits for it, directly or not."""
-        found: dict[str, frozenset[str]] = {}
+        waiting: dict[str, frozenset[str]] = {}
         for name in reversed(list(self.nodes)):
             direct = [other for other, node in self.nodes.items() if name in node.needs]
-            found[name] = frozenset(direct).union(*(found[other] for other in direct))
-        return found
+            waiting[name] = frozenset(direct).union(*(waiting[other] for other in direct))
+        return waiting
 
 
 class StageState(StrEnum):

@@ -84,5 +84,5 @@ def _version(path: Path) -> tuple[int, ...] | None:
     """What differs once a file is written; None where there is none."""
     if not path.is_file():
         return None
-    found = path.stat()
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size

@@ -19,10 +19,10 @@ def _load(path: str, fs: Any, **options: Any) -> Any:
     if options or not isinstance(fs, LocalFileSystem):
         return load_path(path, fs, **options)
     try:
-        found = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
     except FileNotFoundError:
         return load_path(path, fs)  # which says so in its own way
-    return pickle.loads(_pickled(path, found.st_mtime_ns, found.st_size, found.st_ino))
+    return pickle.loads(_pickled(path, status.st_mtime_ns, status.st_size, status.st_ino))
 
 
 @lru_cache(maxsize=8)

@@ -58,7 +58,7 @@ def _spans(events: Iterable[Event], stage: str) -> Iterator[Span]:
 
 def shares(spans: Sequence[Span]) -> dict[str, dict[str, float]]:
     """Of each stage, how many seconds went where; what lies inside another piece counts once."""
-    found: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(WORKS, 0.0))
+    seconds: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(WORKS, 0.0))
     around: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
         outer = around[span.stage]
@@ -66,11 +66,11 @@ def shares(spans: Sequence[Span]) -> dict[str, dict[str, float]]:
         while outer and middle > outer[-1].end:
             outer.pop()
         if outer:
-            inside = min(span.seconds, found[span.stage][outer[-1].work])
-            found[span.stage][outer[-1].work] -= inside
-        found[span.stage][span.work] += span.seconds
+            inside = min(span.seconds, seconds[span.stage][outer[-1].work])
+            seconds[span.stage][outer[-1].work] -= inside
+        seconds[span.stage][span.work] += span.seconds
         outer.append(span)
-    return dict(found)
+    return dict(seconds)
 
 
 def chrome_trace(spans: Sequence[Span]) -> Mapping[str, Any]:
@@ -79,7 +79,7 @@ def chrome_trace(spans: Sequence[Span]) -> Mapping[str, Any]:
     Complete events (`ph` X) in microseconds since the first: "Trace Event Format", Google, 2016.
     """
     first = min((span.begun for span in spans), default=0.0)
-    rows = {name: row for row, name in enumerate(dict.fromkeys(it.stage for it in spans), 1)}
+    rows = {name: row for row, name in enumerate(dict.fromkeys(span.stage for span in spans), 1)}
     names = [
         {"name": "thread_name", "ph": "M", "pid": 1, "tid": row, "args": {"name": name}}
         for name, row in rows.items()

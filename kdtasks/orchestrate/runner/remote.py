@@ -87,7 +87,7 @@ def _may_pass(error: Exception) -> bool:
     """Whether an error is the network's or the store's, and one that time may mend."""
     if isinstance(error, OSError):
         return not isinstance(error, _LASTING)
-    return any(f"{it.__module__}.{it.__qualname__}" in _FAULTS for it in type(error).__mro__)
+    return any(f"{kind.__module__}.{kind.__qualname__}" in _FAULTS for kind in type(error).__mro__)
 
 
 class Remote:

@@ -82,7 +82,7 @@ class Scheduler:
             with ThreadPoolExecutor(max_workers=max(1, len(self._graph.nodes))) as threads:
                 try:
                     while self._waiting or self._running:
-                        self._start_what_can(threads)
+                        self._start_ready(threads)
                         self._collect()
                 except BaseException:
                     self._cancelled.set()
@@ -97,7 +97,7 @@ class Scheduler:
             self._reporter.end(self._outcomes)
         return {name: self._outcomes[name] for name in self._graph.nodes}
 
-    def _start_what_can(self, threads: ThreadPoolExecutor) -> None:
+    def _start_ready(self, threads: ThreadPoolExecutor) -> None:
         for node in list(self._waiting):
             if not all(need in self._outcomes for need in node.needs):
                 continue

@@ -89,16 +89,16 @@ def _facts(path: str) -> tuple[int, ...] | None:
         return None
 
 
-def _of(found: os.stat_result) -> tuple[int, ...]:
-    if stat.S_ISDIR(found.st_mode):  # what is in it is looked at as well
-        return found.st_mode, found.st_dev, found.st_ino, 0
+def _of(status: os.stat_result) -> tuple[int, ...]:
+    if stat.S_ISDIR(status.st_mode):  # what is in it is looked at as well
+        return status.st_mode, status.st_dev, status.st_ino, 0
     return (
-        found.st_mode,
-        found.st_dev,
-        found.st_ino,
-        found.st_size,
-        found.st_mtime_ns,
-        found.st_ctime_ns,
+        status.st_mode,
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
     )
 
 

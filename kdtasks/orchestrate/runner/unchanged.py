@@ -38,7 +38,7 @@ class UnchangedRun:
     digests: Mapping[str, str]  # of each stage, as `Outcome.digest`
 
     @property
-    def is_true(self) -> bool:
+    def is_current(self) -> bool:
         """Whether everything still looks as it did."""
         return take_snapshot(self.watched).digest == self.snapshot.digest
 

@@ -56,7 +56,7 @@ def search_space(
     time, gzip = frozenset({"max_latency_ms"}), frozenset({"max_gzip_kb"})
     sizes = time | gzip | {"max_size_kb"}
     fractions = list(_filter_fractions(limits, in_the_end=in_the_end))
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
 
     def add(
         variant: str,
@@ -76,7 +76,7 @@ def search_space(
         epochs = sum(training.epochs for training in trainings)
         for note, settings in fractions if variant.startswith("filters+") else [("", {})]:
             same = like and f"{like}{note if like.startswith('filters+') else ''}"
-            found.append(
+            candidates.append(
                 Candidate(
                     f"{variant}{note}",
                     variant,
@@ -113,7 +113,7 @@ def search_space(
         only_if_over=on_blocks,
         only_if_faster=faster,
     )
-    return found
+    return candidates
 
 
 def _filter_fractions(limits: SearchParams, *, in_the_end: bool) -> Iterator[tuple[str, Settings]]:

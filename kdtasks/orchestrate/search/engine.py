@@ -131,7 +131,7 @@ class SearchEngine(SweepEngine[TrialResult]):
         if broken is not None or candidate.like is None:
             return broken or []
         inherited = self._violations_of(candidate.like)
-        return [each for each in inherited if each.limit not in candidate.may_change]
+        return [rejection for rejection in inherited if rejection.limit not in candidate.may_change]
 
     def _takes_too_long(self, candidate: Candidate) -> str | None:
         left = self._budget.left
@@ -224,8 +224,8 @@ def plan_search(project: Path, given: Mapping[str, float | str | None]) -> Searc
     last_commit(project)
     text = ProjectPaths(project).params.read_text(encoding="utf-8")
     candidates = {
-        it.label: it
-        for it in search_space(
+        candidate.label: candidate
+        for candidate in search_space(
             limits,
             params.compress,
             early_exits=bool(params.student.exits),

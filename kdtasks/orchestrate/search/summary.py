@@ -137,17 +137,17 @@ def _row(trial: TriedVariant | UntriedVariant, statistic: Statistic) -> dict[str
     if isinstance(trial, UntriedVariant):
         words = {"trial": trial.label, "limits": f"{trial.state}: {trial.reason}"}
         return dict.fromkeys(COLUMNS, "") | words
-    found = trial.result
-    taken = NOTHING if found.seconds is None else duration(found.seconds)
+    result = trial.result
+    taken = NOTHING if result.seconds is None else duration(result.seconds)
     return {
         "trial": trial.label,
-        "accuracy": percent(found.accuracy),
-        "lost": _lost(found),
-        "file": kilobytes(found.bytes),
-        "gzipped": kilobytes(found.gzip_bytes),
-        "latency": f"{statistic_name(statistic)} {_latency(found, statistic)}",
-        "compute": percent(found.macs, 0),
-        "time": "cached" if found.cached else taken,
+        "accuracy": percent(result.accuracy),
+        "lost": _lost(result),
+        "file": kilobytes(result.bytes),
+        "gzipped": kilobytes(result.gzip_bytes),
+        "latency": f"{statistic_name(statistic)} {_latency(result, statistic)}",
+        "compute": percent(result.macs, 0),
+        "time": "cached" if result.cached else taken,
         "limits": "; ".join(_KEY.sub("", reason) for reason in trial.broken) or "within all",
     }
 

@@ -54,25 +54,25 @@ class TrialResult(Result):
             KdTasksError: a file is missing or damaged.
         """
         (variant,), paths = params.compress.variants, ProjectPaths(folder)
-        found = Compressed.read_or_refusal(paths.metrics("compress", variant))
+        compressed = Compressed.read_or_refusal(paths.metrics("compress", variant))
         exits = Calibration.read_or_refusal(paths.calibration(variant))
-        if isinstance(found, Refusal):
-            return cls(refused=found.refused)
-        if problem := parity_problem(found.parity, params.compress.parity):
+        if isinstance(compressed, Refusal):
+            return cls(refused=compressed.refused)
+        if problem := parity_problem(compressed.parity, params.compress.parity):
             return cls(parity=problem)  # which is why there are no thresholds and no bundle
         if isinstance(exits, Refusal):
             return cls(refused=exits.refused)
-        student = Training.read(paths.metrics("distill", found.base_seed))
+        student = Training.read(paths.metrics("distill", compressed.base_seed))
         metric = params.metric.key
         score = exits.validation.score(metric)
         return cls(
             accuracy=score,
             accuracy_drop=student.validation.score(metric) - score,
-            bytes=found.bytes,
-            gzip_bytes=found.gzip_bytes,
+            bytes=compressed.bytes,
+            gzip_bytes=compressed.gzip_bytes,
             latency_ms=time_bundle(paths, params, variant),
             # a distilled student always tells its compute
-            macs=found.macs[-1] / student.macs[-1] if student.macs else None,
+            macs=compressed.macs[-1] / student.macs[-1] if student.macs else None,
         )
 
 

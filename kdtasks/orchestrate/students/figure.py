@@ -41,7 +41,7 @@ def front_figures(summary: StudentSearchSummary) -> dict[str, str]:
 
 def _figure(summary: StudentSearchSummary, cost: str, is_weighed: bool) -> str:
     axis = COSTS[cost]
-    front = {it.label: (it, it.mean) for it in summary.front if it.mean is not None}
+    front = {point.label: (point, point.mean) for point in summary.front if point.mean is not None}
     trials = [trial for trial in summary.trials if trial.score is not None]
     cost_of = {trial.label: trial.footprint.cost(cost) * axis.share for trial in trials}
 

@@ -116,10 +116,10 @@ class Scales:
         key = short_digest([identity, self._dataset.image_shape, self._dataset.class_names])
         if key in kept:
             return kept[key]
-        found = self._weigh(params)
-        if not found.refused:  # which may be for want of a package
-            Footprints(by_student=kept | {key: found}).write(self._path)
-        return found
+        footprint = self._weigh(params)
+        if not footprint.refused:  # which may be for want of a package
+            Footprints(by_student=kept | {key: footprint}).write(self._path)
+        return footprint
 
     def _kept(self) -> dict[str, Footprint]:
         try:
@@ -131,23 +131,23 @@ class Scales:
         limits = self._limits
         try:
             network = self._build(params)
-            found = Footprint(macs=int(network.macs()[-1]))
-            if found.broken(limits, self.own_macs):
-                return found
+            footprint = Footprint(macs=int(network.macs()[-1]))
+            if footprint.broken(limits, self.own_macs):
+                return footprint
             content = self._convert(network, raw_pixels=params.compress.input == "uint8")
             size = sizes(with_longest_manifest(content, self._dataset.class_names))
-            found = found.model_copy(update=size.present())
-            if limits.max_arena_kb is not None and not found.broken(limits, self.own_macs):
+            footprint = footprint.model_copy(update=size.present())
+            if limits.max_arena_kb is not None and not footprint.broken(limits, self.own_macs):
                 arenas = measure_arenas(content).values()
-                most = max(each.total for each in arenas)
-                found = found.model_copy(update={"arena_bytes": most})
+                most = max(arena.total for arena in arenas)
+                footprint = footprint.model_copy(update={"arena_bytes": most})
             is_timed = limits.max_latency_ms is not None or limits.student.against == "latency_ms"
-            if is_timed and not found.broken(limits, self.own_macs):
+            if is_timed and not footprint.broken(limits, self.own_macs):
                 taken = self._time(content, network, params)
-                found = found.model_copy(update={"latency_ms": taken})
+                footprint = footprint.model_copy(update={"latency_ms": taken})
         except (ModelError, ExportError, BundleError) as error:
             return Footprint(refused=str(error))
-        return found
+        return footprint
 
     def _build(self, params: Params) -> BuiltModel:
         student, (*size, channels) = params.student, self._dataset.image_shape

@@ -47,7 +47,7 @@ def list_students(params: Params) -> tuple[dict[str, Student], dict[str, str]]:
     """
     space, content = params.search.student, params.model_dump(mode="json")
     sizes = space.image_sizes or (params.data.image_size,)
-    found: dict[str, Student] = {}
+    students: dict[str, Student] = {}
     refused: dict[str, str] = {}
     for depth, size in product(sorted(space.depths, key=abs), sizes):
         tall = f"depth {depth:+d}" if depth else "depth 0"
@@ -67,11 +67,11 @@ def list_students(params: Params) -> tuple[dict[str, Student], dict[str, str]]:
             except (ParamsError, ValueError) as error:
                 refused[label] = " ".join(str(error).split()).removeprefix(f"{label}: ")
                 continue
-            if all(student.settings != other.settings for other in found.values()):
-                found[label] = student
-    if not found:
+            if all(student.settings != other.settings for other in students.values()):
+                students[label] = student
+    if not students:
         raise SweepError(f"search.student describes no student: {next(iter(refused.values()))}")
-    return found, refused
+    return students, refused
 
 
 def check_space(params: Params, project: Path) -> None:

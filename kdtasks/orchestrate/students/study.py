@@ -146,13 +146,13 @@ class StudentSearch:
 
 def undominated(points: Mapping[str, tuple[float, float]]) -> list[str]:
     """Names of the points (cost, score) that no other is as good as for as little; by cost."""
-    found: list[str] = []
+    front: list[str] = []
     best = -np.inf
     for name, (_, score) in sorted(points.items(), key=lambda item: (item[1][0], -item[1][1])):
         if score > best:
             best = score
-            found.append(name)
-    return found
+            front.append(name)
+    return front
 
 
 def run_search(search: StudentSearch, on_trial: OnTrial, minutes: float) -> bool:

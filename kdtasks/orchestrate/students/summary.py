@@ -98,7 +98,7 @@ def headings(metric: str) -> dict[str, str]:
 
 def rows(summary: StudentSearchSummary) -> list[dict[str, str]]:
     """A row of texts for every student: of the front, tried besides, and left out."""
-    found = []
+    rows = []
     front = {point.label: point for point in summary.front}
     for trial in sorted(summary.trials, key=lambda trial: trial.label not in front):
         point, cost = front.get(trial.label), trial.footprint
@@ -108,7 +108,7 @@ def rows(summary: StudentSearchSummary) -> list[dict[str, str]]:
         if point:
             words = "on it" if point.stays else "left it with fresh seeds"
         fresh = percent_with_range(point.mean, point.interval) if point else NOTHING
-        found.append(
+        rows.append(
             {
                 "trial": trial.label,
                 "searched": percent(trial.score),
@@ -122,8 +122,8 @@ def rows(summary: StudentSearchSummary) -> list[dict[str, str]]:
             }
         )
     for label, reason in summary.left_out.items():
-        found.append(dict.fromkeys(COLUMNS, "") | {"trial": label, "front": f"not tried: {reason}"})
-    return found
+        rows.append(dict.fromkeys(COLUMNS, "") | {"trial": label, "front": f"not tried: {reason}"})
+    return rows
 
 
 def _trials(search: StudentSearch) -> tuple[TriedStudent, ...]:
@@ -147,9 +147,9 @@ def _trials(search: StudentSearch) -> tuple[TriedStudent, ...]:
 def _front(search: StudentSearch) -> tuple[FrontPoint, ...]:
     """The points, cheapest first; one may leave it once fresh seeds are known."""
     scores = {label: search.fresh_scores(label) for label in search.front()}
-    means = {label: float(np.mean([*found.values()])) for label, found in scores.items() if found}
+    means = {label: float(np.mean([*own.values()])) for label, own in scores.items() if own}
     stay = undominated({label: (search.cost(label), mean) for label, mean in means.items()})
-    found = []
+    front = []
     for label, by_seed in scores.items():
         interval = seeds_interval([*by_seed.values()], search.params.evaluate.confidence)
         point = FrontPoint(
@@ -160,8 +160,8 @@ def _front(search: StudentSearch) -> tuple[FrontPoint, ...]:
             interval=interval and tuple(np.clip(interval, 0.0, 1.0).tolist()),
             stays=label in stay or not by_seed,
         )
-        found.append(point)
-    return tuple(found)
+        front.append(point)
+    return tuple(front)
 
 
 def _chosen(search: StudentSearch, front: Sequence[FrontPoint]) -> FrontPoint | None:

@@ -269,7 +269,7 @@ def _round_trip() -> "YAML":
     return yaml
 
 
-def _set(content: Any, key: str, value: Any, copy: Callable[[Any], Any] = lambda it: it) -> None:
+def _set(content: Any, key: str, value: Any, copy: Callable[[Any], Any] = lambda x: x) -> None:
     """Set a key; the sections that it lies in are changed as copies."""
     *sections, last = key.split(".")
     for number, name in enumerate(sections):

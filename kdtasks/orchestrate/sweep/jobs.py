@@ -114,7 +114,9 @@ def _group_names(grid: Grid, groups: list[Group], points: Mapping[str, Point]) -
     names: dict[str, None] = {}  # in order
     for group in groups:
         first, *others = (points[member].settings for member in group.members)
-        common = {key: first[key] for key in varied if all(it[key] == first[key] for it in others)}
+        common = {
+            key: first[key] for key in varied if all(other[key] == first[key] for other in others)
+        }
         name = f"shared by {len(group.members)} points"
         if len(group.members) == len(points):
             name = "shared by all points"
@@ -140,7 +142,7 @@ def shared_stages(pipelines: Mapping[str, Pipeline]) -> list[Group]:
         for identity in pipeline.identities.values():
             found[identity].append(point)
     numbers: dict[tuple[str, ...], int] = {}  # of groups: comparing thousands of members takes time
-    group_of = {it: numbers.setdefault(tuple(who), len(numbers)) for it, who in found.items()}
+    group_of = {job: numbers.setdefault(tuple(who), len(numbers)) for job, who in found.items()}
     members = list(numbers)
     stages: dict[int, list[str]] = defaultdict(list)
     needs: dict[int, set[int]] = defaultdict(set)
@@ -155,6 +157,10 @@ def shared_stages(pipelines: Mapping[str, Pipeline]) -> list[Group]:
     order = sorted(stages, key=lambda group: -len(members[group]))
     place = {group: number for number, group in enumerate(order)}
     return [
-        Group(members[group], tuple(stages[group]), tuple(sorted(place[it] for it in needs[group])))
+        Group(
+            members[group],
+            tuple(stages[group]),
+            tuple(sorted(place[need] for need in needs[group])),
+        )
         for group in order
     ]

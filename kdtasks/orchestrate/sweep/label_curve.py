@@ -116,13 +116,13 @@ def label_worth(
     alone = between(labels, student, numbers)
     seeds = alone.shape[1]
     quantile = float(stdtrit(seeds - 1, 0.5 + confidence / 2))
-    found = []
+    worths = []
     for number, scores in zip(labels, np.asarray(distilled, dtype=float), strict=True):
         differences = scores - alone
         mean, spread = differences.mean(axis=1), differences.std(axis=1, ddof=1)
         is_significant = (np.abs(mean) > quantile * spread / seeds**0.5) & (spread > NO_SPREAD)
-        found.append(_read_off(number, numbers, mean, is_significant))
-    return tuple(found)
+        worths.append(_read_off(number, numbers, mean, is_significant))
+    return tuple(worths)
 
 
 def between(labels: Sequence[int], scores: ArrayLike, numbers: ArrayLike) -> np.ndarray:

@@ -42,14 +42,14 @@ def label_figure(curve: LabelCurve, summary: SweepSummary, name: str) -> str:
             label, colour, marker, dashes = MODELS[key]
             positions = [number * (numbers[-1] / numbers[0]) ** side for number in numbers]
             scores = [getattr(point, key) for point in points]
-            by_seed = [list(it.by_seed.values()) for it in scores]
+            by_seed = [list(score.by_seed.values()) for score in scores]
             curve_mean = between(numbers, by_seed, fine).mean(axis=1)
-            for position, it in zip(positions, scores, strict=True):
-                if it.interval:
+            for position, score in zip(positions, scores, strict=True):
+                if score.interval:
                     axes.plot(
-                        [position, position], it.interval, color=colour, linewidth=1.2, zorder=2
+                        [position, position], score.interval, color=colour, linewidth=1.2, zorder=2
                     )
-            means = [it.mean for it in scores]
+            means = [score.mean for score in scores]
             axes.scatter(positions, means, s=24, color=colour, marker=marker, zorder=3)
             axes.plot(
                 fine * positions[0] / numbers[0], curve_mean, color=colour, linestyle=dashes,
@@ -95,7 +95,7 @@ def tick_texts(numbers: Sequence[int]) -> list[str]:
     texts = []
     for number in numbers:
         position = log(number / numbers[0]) / span
-        line = next(it for it in count_from() if position - ends.get(it, -1) >= LABEL_WIDTH)
+        line = next(row for row in count_from() if position - ends.get(row, -1) >= LABEL_WIDTH)
         ends[line] = position
         texts.append("\n" * line + count(number))
     return texts

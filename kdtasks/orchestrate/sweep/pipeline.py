@@ -78,7 +78,9 @@ def read_blueprint(folder: Path, targets: Sequence[str]) -> Blueprint:
     # DVC names stages as seen from the current folder
     with chdir(folder), open_repository(folder) as repo:
         graph = repo.index.graph
-        chosen = {it.addressing: it for it in plan_repro(graph, find_stages(repo, targets))}
+        chosen = {
+            stage.addressing: stage for stage in plan_repro(graph, find_stages(repo, targets))
+        }
         nodes: dict[str, StageNode] = {}
         work: dict[str, StageWork] = {}
         for name, stage in chosen.items():
@@ -111,8 +113,8 @@ def read_tree(repo: Repo, *pipelines: Pipeline | Blueprint) -> WorkingTree:
     project = Path(repo.root_dir)
     return read_working_tree(
         project,
-        reads=frozenset[str]().union(*(it.sources for it in pipelines)),
-        outputs=frozenset[str]().union(*(it.outputs for it in pipelines)),
+        reads=frozenset[str]().union(*(pipeline.sources for pipeline in pipelines)),
+        outputs=frozenset[str]().union(*(pipeline.outputs for pipeline in pipelines)),
         is_ignored=lambda name: repo.dvcignore.is_ignored_file(str(project / name)),
     )
 
@@ -141,31 +143,31 @@ def _relative(path: Any, folder: Path) -> str:
 
 def _work(stage: "Stage", needs: tuple[str, ...], params_file: Path) -> StageWork:
     params = [dep for dep in stage.deps if isinstance(dep, ParamsDependency)]
-    here = [dep for dep in params if Path(dep.fs_path) == params_file]
+    own = [dep for dep in params if Path(dep.fs_path) == params_file]
     reads = sorted(str(dep.def_path) for dep in _files(stage))
     about = {
         "name": stage.addressing,
         "cmd": stage.cmd,
-        "params": [dep.read_params() for dep in params if dep not in here],
+        "params": [dep.read_params() for dep in params if dep not in own],
         "reads": reads,
         "writes": sorted(str(out.def_path) for out in stage.outs),
     }
-    keys = sorted(key for dep in here for key in dep.params)
+    keys = sorted(key for dep in own for key in dep.params)
     if str(ProjectPaths().code) in about["writes"]:
         keys = []  # a stage's list of code depends on params of that stage alone
-    reads_all = PARAMS in reads or any(not dep.params for dep in here)
+    reads_all = PARAMS in reads or any(not dep.params for dep in own)
     return StageWork(_hash_of(about), tuple(keys), reads_all, needs)
 
 
 def _value(params: Mapping[str, Any], key: str) -> Any:
     """What stands under a dotted key, or as much of the way there as a mapping has."""
     first, *others = key.split(".")
-    found = params.get(first)
+    value = params.get(first)
     for name in others:
-        if not isinstance(found, Mapping) or name not in found:
+        if not isinstance(value, Mapping) or name not in value:
             break
-        found = found[name]
-    return found
+        value = value[name]
+    return value
 
 
 def _hash_of(content: Any) -> str:

@@ -115,8 +115,10 @@ def plan_points(
     pipelines, tree, cache = _read_pipelines(project, points, stages)
     files = tree.inputs()
     inputs = {
-        name: hashlib.sha256("".join([files, *sorted(it.identities.values())]).encode()).hexdigest()
-        for name, it in pipelines.items()
+        name: hashlib.sha256(
+            "".join([files, *sorted(pipeline.identities.values())]).encode()
+        ).hexdigest()
+        for name, pipeline in pipelines.items()
     }
     saved = saved_experiments(project, tree.head)
     done = {

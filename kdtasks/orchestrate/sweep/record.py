@@ -82,4 +82,4 @@ class SweepSummary(Record):
     @property
     def ended(self) -> dict[str, PointSummary]:
         """The points that ended well, by label."""
-        return {it.label: it for it in self.points if isinstance(it, PointSummary)}
+        return {point.label: point for point in self.points if isinstance(point, PointSummary)}

@@ -63,7 +63,7 @@ class PointResult(Result):
         return cls(
             student={int(seed): score for seed, score in compare.student.by_seed.items()},
             distilled={int(seed): score for seed, score in compare.distill.by_seed.items()},
-            validation={seed: it.validation.score(metric) for seed, it in trained.items()},
+            validation={seed: run.validation.score(metric) for seed, run in trained.items()},
             teacher=compare.teacher.score(metric) if compare.teacher else None,
             rows=compare.rows,
             bootstrap=compare.gain.bootstrap_interval,

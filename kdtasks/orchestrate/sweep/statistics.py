@@ -56,21 +56,23 @@ def point_gains(
     """
     level = 1 - confidence
     gains = {
-        label: gain_of(it.distilled, it.student, bootstrap=it.bootstrap, confidence=confidence)
-        for label, it in results.items()
+        label: gain_of(
+            result.distilled, result.student, bootstrap=result.bootstrap, confidence=confidence
+        )
+        for label, result in results.items()
     }
     seeds = {label: list(gain.by_seed.values()) for label, gain in gains.items()}
     p_values = {label: paired_p_value(values) for label, values in seeds.items()}
     filled = [1.0 if value is None else value for value in p_values.values()]
     missing = [1.0] * (compared - len(filled))
     adjusted = dict(zip(p_values, holm([*filled, *missing]), strict=False))
-    found = {label for label, value in adjusted.items() if value <= level}
+    significant = {label for label, value in adjusted.items() if value <= level}
     # Holm's threshold for the next finding: a point that reached it would be one
-    next_level = level / max(1, compared - len(found))
+    next_level = level / max(1, compared - len(significant))
 
     def corrected(label: str, gain: Gain) -> PointGain:
         verdict, needed, p_value = "inconclusive", None, p_values[label]
-        if label in found:
+        if label in significant:
             verdict = "helps" if gain.mean > 0 else "hurts"
         else:
             needed = more_seeds_needed(seeds[label], 1 - next_level)

@@ -50,7 +50,7 @@ def _cells(point: PointSummary | FailedPoint) -> tuple[str, ...]:
     if isinstance(point, FailedPoint):
         return point.label, *[NOTHING] * (len(COLUMNS) - 2), f"failed: {point.failed}"
     gain = point.gain
-    means = (it.mean for it in (point.validation, point.student, point.distill))
+    means = (value.mean for value in (point.validation, point.student, point.distill))
     return (
         point.label,
         *map(percent, means),

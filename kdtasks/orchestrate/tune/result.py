@@ -30,11 +30,11 @@ def write_result(tuning: Tuning, trials: int) -> TuneResult:
         settings = settings_of(tuning.settings(name, trial), space)
         number = done(tuning.studies[name]).index(trial) + 1
         best[name] = Best(score=trial.value or 0.0, number=number, settings=settings)
-    found = TuneResult(others=_others(tuning.params), trials=trials, seed=tuning.seed, best=best)
-    found.write(tuning.folder / FILE)
+    result = TuneResult(others=_others(tuning.params), trials=trials, seed=tuning.seed, best=best)
+    result.write(tuning.folder / FILE)
     tried = {name: _tried(tuning, name) for name in tuning.spaces}
-    Tuned(**dict(found), tried=tried).write(tuning.project / TRIED)
-    return found
+    Tuned(**dict(result), tried=tried).write(tuning.project / TRIED)
+    return result
 
 
 def apply_result(project: Path) -> list[str]:
@@ -50,18 +50,20 @@ def apply_result(project: Path) -> list[str]:
     if not (paths.tune / FILE).is_file():
         raise TuneError("nothing was found yet; run `kdtasks tune` first")
     try:
-        found = TuneResult.read(paths.tune / FILE)
+        result = TuneResult.read(paths.tune / FILE)
     except KdTasksError as error:
         raise TuneError(f"{paths.tune / FILE} is damaged; run `kdtasks tune` again") from error
-    if found.others != _others(params):
+    if result.others != _others(params):
         raise TuneError(
             "params.yaml has changed since `kdtasks tune` ran, in other keys than those that it "
             "tunes; run `kdtasks tune` again"
         )
-    used = sorted({*params.tune.seeds, found.seed})
+    used = sorted({*params.tune.seeds, result.seed})
     seeds = fresh_seeds(params.seeds, used)
-    settings = {"tune.trials": found.trials, "tune.seeds": used, "seeds": list(seeds)}
-    settings |= {key: value for it in found.best.values() for key, value in it.settings.items()}
+    settings = {"tune.trials": result.trials, "tune.seeds": used, "seeds": list(seeds)}
+    settings |= {
+        key: value for trial in result.best.values() for key, value in trial.settings.items()
+    }
     before = settings_of(params, settings)
     changed = {key: value for key, value in settings.items() if before[key] != value}
     for seed in seeds:

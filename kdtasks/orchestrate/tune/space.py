@@ -57,13 +57,13 @@ def spaces(params: Params, changes: Sequence[str]) -> dict[str, Space]:
     for key, space in given.items():
         for value in _ends(space):
             with_values(params, {key: value})
-    found = {}
+    distributions = {}
     for name, keys in KEYS.items():
         default = _default(name, params)
-        found[name] = {
+        distributions[name] = {
             key: given.get(key) or default[key] for key in keys if key in given or key in default
         }
-    return found
+    return distributions
 
 
 def present(params: Params, space: Space) -> Settings:

@@ -61,7 +61,7 @@ class Tuning:
         paths = ProjectPaths(self.project)
         files = files_hash([paths.dataset, paths.labelled, *target_files(paths.targets)])
         described = {
-            name: {key: distribution_to_json(each) for key, each in space.items()}
+            name: {key: distribution_to_json(distribution) for key, distribution in space.items()}
             for name, space in self.spaces.items()
         }
         digest = short_digest([trained_with(self.params), files, described, self.seed])
@@ -125,7 +125,7 @@ def run_trials(
     with _locked(tuning.folder):
         for number in range(tuning.trials):
             is_late = minutes is not None and time.monotonic() - begun >= 60 * minutes
-            if is_late and not any(len(done(it)) > number for it in tuning.studies.values()):
+            if is_late and not any(len(done(study)) > number for study in tuning.studies.values()):
                 return number
             for name, study in tuning.studies.items():
                 if len(done(study)) <= number:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from kdtasks.compress.bundle.pack import write_archive
 from kdtasks.compress.bundle.sbom import PACKED
 from kdtasks.edge.bundle_files import SBOM, read_manifest
 from kdtasks.orchestrate.project.origin import Origin
+from kdtasks.orchestrate.project.pack import write_archive
 
 Run = Callable[..., tuple[int, str, str]]
 

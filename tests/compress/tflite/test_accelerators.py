@@ -7,8 +7,8 @@ import pytest
 from kdtasks.compress.tflite.accelerators import COVERAGE, covered
 from kdtasks.compress.tflite.graph import _OPERATORS, Graph, Operator, Tensor, read_graphs
 from kdtasks.compress.tflite.vela import estimate, read_estimate
+from kdtasks.core.accelerators import Fallback, TargetSegment
 from kdtasks.core.errors import BundleError
-from kdtasks.core.target_fit import Fallback, TargetSegment
 
 # As version 5.2.0 prints it.
 TOLD = """

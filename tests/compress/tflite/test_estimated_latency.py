@@ -9,7 +9,7 @@ import pytest
 from kdtasks.compress.tflite import estimated_latency
 from kdtasks.compress.tflite.estimated_latency import NotEstimatedError, benchmark_at
 from kdtasks.compress.tflite.vela import estimate
-from kdtasks.core.target_fit import Fallback, TargetSegment
+from kdtasks.core.accelerators import Fallback, TargetSegment
 from kdtasks.edge.benchmark import Timing, time_bundles
 
 MODEL = Path(__file__).parents[3] / "results/mlperf-tiny/int8.tflite"  # two exits

@@ -1,10 +1,9 @@
 """Tables as people have them: which column is which, which image a row means, what is wrong."""
 
-import os
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,40 +11,21 @@ from ruamel.yaml import YAML
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.data.labels import training_set
-from kdtasks.data.prepare import load_dataset, write_prepared
+from kdtasks.data.prepare import write_prepared
 from kdtasks.data.prepared import open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
 from kdtasks.data.split import split_dataset
+from tests.data.sources.conftest import classes_of, write_table
 
 Photos = Callable[..., Path]
 Load = Callable[..., RawDataset]
-SOURCE = ("file", "images", "columns", "divided", "classes")
+EXPECTED = {"a.png": "cat", "deep/b.png": "dog"}
 
 
 @pytest.fixture
-def load(data_params: Callable[..., DataParams]) -> Load:
-    """Load a folder; keys that are no field of the source are those of `data`."""
-
-    def read(folder: Path, **keys: Any) -> RawDataset:
-        source = {"name": "table", **{key: keys.pop(key) for key in SOURCE if key in keys}}
-        return load_dataset(data_params(source, path=str(folder), image_size=[8, 8], **keys))
-
-    return read
-
-
-def classes_of(dataset: RawDataset) -> dict[str, str]:
-    return {
-        origin: dataset.class_names[label]
-        for origin, label in zip(dataset.origins, dataset.labels.tolist(), strict=True)
-    }
-
-
-def write(folder: Path, text: str, name: str = "labels.csv") -> None:
-    (folder / name).write_text(text, encoding="utf-8")
-
-
-EXPECTED = {"a.png": "cat", "deep/b.png": "dog"}
+def load(load_source: Load) -> Load:
+    return partial(load_source, "table")
 
 
 @pytest.mark.parametrize(
@@ -64,52 +44,13 @@ EXPECTED = {"a.png": "cat", "deep/b.png": "dog"}
 )
 def test_columns_and_images_are_found(text: str, photos: Photos, load: Load) -> None:
     root = photos("a.png", "deep/b.png")
-    write(root, text)
+    write_table(root, text)
     assert classes_of(load(root)) == EXPECTED
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a.png cat\ndeep/b.png dog\n",
-        "# of 2019\na   cat\n\n./deep/b.png\tdog\n",
-        "a.png\tcat\ndeep/b.png\tdog\n",
-        "path label\na.png cat\ndeep/b.png dog\n",
-        "label filename\ncat a.png\ndog b.png\n",
-        "a cat 1\nb dog 2\n",
-        "file,label\na,cat\nb,dog\n",
-    ],
-)
-def test_a_plain_list_is_a_table(text: str, photos: Photos, load: Load) -> None:
-    root = photos("a.png", "deep/b.png")
-    write(root, text, "train.txt")
-    assert classes_of(load(root)) == EXPECTED
-
-
-def test_a_list_of_paths_with_spaces(photos: Photos, load: Load) -> None:
-    root = photos("my cat.png", "b.png")
-    write(root, "my cat.png 1\nb.png 0\n", "list.txt")
-    assert classes_of(load(root)) == {"my cat.png": "1", "b.png": "0"}
-    write(root, "my cat.png 1 x\nb.png 0 x y\nb 0 x\n", "list.txt")
-    with pytest.raises(DatasetError, match=r"line 1 has 4 columns, others 3; write it as CSV, and"):
-        load(root)
-
-
-def test_notes_beside_a_table_are_none(photos: Photos, load: Load) -> None:
-    root = photos("a.png", "deep/b.png")
-    write(root, "id,breed\na,cat\nb,dog\n")
-    write(root, "These photos are mine.\n", "README.txt")
-    assert classes_of(load(root)) == EXPECTED
-    (root / "labels.csv").unlink()
-    write(root, "a 1\nb 2\n", "list.txt")
-    with pytest.raises(DatasetError, match=r"holds 2 tables \(README.txt, list.txt\), .* name it"):
-        load(root)
-    assert classes_of(load(root, file="list.txt")) == {"a.png": "1", "deep/b.png": "2"}
 
 
 def test_what_was_found_is_said(photos: Photos, load: Load) -> None:
     root = photos("a.png", "b.png", "c.png", "more/d.png")
-    write(root, "id,age,breed\na,3,cat\nb,4,dog\n")
+    write_table(root, "id,age,breed\na,3,cat\nb,4,dog\n")
     found, surplus = load(root).notes
     assert found == "table labels.csv: image in 'id', label in 'breed'; not used: 'age'"
     assert surplus.startswith("2 images in no row are left out, such as c.png; in the folder of")
@@ -117,7 +58,7 @@ def test_what_was_found_is_said(photos: Photos, load: Load) -> None:
 
 def test_columns_can_be_named(photos: Photos, load: Load) -> None:
     root = photos("a.png", "b.png")
-    write(root, "id,label,species,set\na,1,cat,x\nb,2,dog,y\n")
+    write_table(root, "id,label,species,set\na,1,cat,x\nb,2,dog,y\n")
     with pytest.raises(DatasetError, match=r"column 'set' of .* holds 'x', which is no split"):
         load(root)
     columns = {"label": "species", "split": None}
@@ -128,17 +69,17 @@ def test_columns_can_be_named(photos: Photos, load: Load) -> None:
 
 def test_a_class_that_no_column_tells_is_asked_for(photos: Photos, load: Load) -> None:
     root = photos("a.png", "b.png")
-    write(root, "id,age,size\na,3,4\nb,5,6\n")
+    write_table(root, "id,age,size\na,3,4\nb,5,6\n")
     with pytest.raises(DatasetError, match=r"not clear which column holds the class; the columns"):
         load(root)
-    write(root, "age,size\n3,4\n5,6\n")
+    write_table(root, "age,size\n3,4\n5,6\n")
     with pytest.raises(DatasetError, match=r"which column names the image; .* \{image: …\}"):
         load(root)
 
 
 def test_a_running_number_is_not_taken_for_the_name_of_a_file(photos: Photos, load: Load) -> None:
     root = photos("0.png", "1.png", "2.png", "a.png")
-    write(root, "id,photo,label\n2,0.png,cat\n0,1.png,dog\n1,2.png,cat\n")
+    write_table(root, "id,photo,label\n2,0.png,cat\n0,1.png,dog\n1,2.png,cat\n")
     with pytest.raises(DatasetError, match=r"which column names the image; .* \{image: …\}"):
         load(root)
     expected = {"0.png": "cat", "1.png": "dog", "2.png": "cat"}
@@ -146,7 +87,7 @@ def test_a_running_number_is_not_taken_for_the_name_of_a_file(photos: Photos, lo
     for number in ("nr", "id"):  # which no column of such a name can mean, or which finds nothing
         first = 2 if number == "nr" else 70
         rows = [f"{first - row},{row}.png,{'cat' if row % 2 == 0 else 'dog'}" for row in range(3)]
-        write(root, f"{number},photo,label\n" + "\n".join(rows))
+        write_table(root, f"{number},photo,label\n" + "\n".join(rows))
         dataset = load(root)
         assert classes_of(dataset) == expected
         assert dataset.notes[0].startswith("table labels.csv: image in 'photo', label in 'label'")
@@ -161,7 +102,7 @@ def test_given_splits_and_groups_are_kept(
         f"p{number // 2}"
         for number in range(48)
     ]
-    write(root, "\n".join(["file,label,split,group", *rows]))
+    write_table(root, "\n".join(["file,label,split,group", *rows]))
     dataset = load(root)
     assert dataset.notes[0].endswith(
         "image in 'file', label in 'label', split in 'split', group in 'group'; validation and "
@@ -182,7 +123,7 @@ def test_weights_reach_the_training_split_alone(
 ) -> None:
     root = photos(*(f"{number}.png" for number in range(40)))
     rows = [f"{number},{'ab'[number % 2]},{number / 4 or ''}" for number in range(40)]
-    write(root, "\n".join(["id,label,weight", *rows]))
+    write_table(root, "\n".join(["id,label,weight", *rows]))
     dataset = load(root)
     section = data_params("table", image_size=[8, 8])
     split = split_dataset(dataset, section.split, seed=0)
@@ -202,7 +143,7 @@ def test_weights_reach_the_training_split_alone(
 @pytest.mark.parametrize("weight", ["0", "-1", "nan", "inf", "much"])
 def test_a_weight_that_is_none_is_told(weight: str, photos: Photos, load: Load) -> None:
     root = photos("a.png", "b.png")
-    write(root, f"id,label,weight\na,cat,{weight}\nb,dog,1\n")
+    write_table(root, f"id,label,weight\na,cat,{weight}\nb,dog,1\n")
     with pytest.raises(DatasetError, match=f"a: its weight is '{weight}', a number above 0"):
         load(root)
 
@@ -212,7 +153,7 @@ def test_a_column_of_patients_is_proposed_and_the_line_groups_by_it(
 ) -> None:
     root = photos(*(f"{number}.png" for number in range(24)))
     rows = [f"{number},{'ab'[number % 2]},{number},p{number // 3}" for number in range(24)]
-    write(root, "\n".join(["image,target,lesion_id,Patient ID", *rows]))
+    write_table(root, "\n".join(["image,target,lesion_id,Patient ID", *rows]))
     dataset = load(root)
     (warning,) = dataset.warnings
     assert "column 'Patient ID' looks as if several images were of one patient: 8 for 24" in warning
@@ -230,7 +171,7 @@ def test_missing_and_ambiguous_images_and_cells_are_named(photos: Photos, load: 
     names = [f"{number}.png" for number in range(8)]
     root = photos(*names, "x/same.png", "y/same.png")
     rows = [f"{number},{'ab'[number % 2]}" for number in range(8)]
-    write(root, "\n".join(["id,label", *rows, "gone,a", "same,a", "7,", "6,b"]))
+    write_table(root, "\n".join(["id,label", *rows, "gone,a", "same,a", "7,", "6,b"]))
     with pytest.raises(DatasetError, match="has 4 problems") as info:
         load(root)
     for line in (
@@ -247,10 +188,10 @@ def test_missing_and_ambiguous_images_and_cells_are_named(photos: Photos, load: 
 
 def test_images_are_looked_for_in_a_folder_if_it_is_named(photos: Photos, load: Load) -> None:
     root = photos("train/1.png", "train/2.png", "test/1.png", "test/2.png")
-    write(root, "id,label\n1,a\n2,b\n", "train.csv")
+    write_table(root, "id,label\n1,a\n2,b\n", "train.csv")
     with pytest.raises(DatasetError, match=r"may be test/1\.png and train/1\.png"):
         load(root)
-    write(root, "id\n1\n2\n", "test.csv")
+    write_table(root, "id\n1\n2\n", "test.csv")
     with pytest.raises(DatasetError, match=r"2 tables \(test.csv, train.csv\), .* source\.file"):
         load(root)
     dataset = load(root, file="train.csv", images="train")
@@ -259,7 +200,7 @@ def test_images_are_looked_for_in_a_folder_if_it_is_named(photos: Photos, load: 
 
 def test_a_path_never_finds_an_image_of_another_folder(photos: Photos, load: Load) -> None:
     root = photos("a/1.png", "a/2.png", "b/2.png")
-    write(root, "path,label\na/1.png,x\nb/1.png,y\nb/2.png,y\na/2.png,x\n")
+    write_table(root, "path,label\na/1.png,x\nb/1.png,y\nb/2.png,y\na/2.png,x\n")
     dataset = load(root, on_bad="skip")
     assert classes_of(dataset) == {"a/1.png": "x", "b/2.png": "y", "a/2.png": "x"}
     assert [found.path for found in dataset.problems] == ["b/1.png"]
@@ -267,71 +208,17 @@ def test_a_path_never_finds_an_image_of_another_folder(photos: Photos, load: Loa
 
 def test_names_and_classes_are_compared_in_one_encoding(photos: Photos, load: Load) -> None:
     root = photos("e\u0301te\u0301.png", "b.png", "c.png")
-    write(root, "id,label\n\u00e9t\u00e9,caf\u00e9\nb,cafe\u0301 \nc,bar\n")
+    write_table(root, "id,label\n\u00e9t\u00e9,caf\u00e9\nb,cafe\u0301 \nc,bar\n")
     assert Counter(classes_of(load(root)).values()) == {"caf\u00e9": 2, "bar": 1}
-    write(root, "id,label\n\u00e9t\u00e9,Dog\nb,dog\nc,bar\n")
+    write_table(root, "id,label\n\u00e9t\u00e9,Dog\nb,dog\nc,bar\n")
     with pytest.raises(DatasetError, match="'Dog' and 'dog' would be two classes that look like"):
         load(root)
 
 
 def test_classes_come_in_the_order_that_is_asked_for(photos: Photos, load: Load) -> None:
     root = photos("a.png", "b.png", "c.png")
-    write(root, "id,label\na,ape\nb,bear\nc,cat\n")
+    write_table(root, "id,label\na,ape\nb,bear\nc,cat\n")
     assert load(root).class_names == ("ape", "bear", "cat")
     assert load(root, classes=["cat", "ape", "bear"]).class_names == ("cat", "ape", "bear")
     with pytest.raises(DatasetError, match=r"b: 'bear' is no class that source\.classes names"):
         load(root, classes=["cat", "ape"])
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("id,label\na,cat,3\n", r"line 2 has 3 columns, the header 2; correct the line, or quote"),
-        ("id,label\n", "has no rows below its header"),
-        ("", "has no rows below its header"),
-        ("id,id\na,b\n", "has two columns of one name"),
-    ],
-)
-def test_a_damaged_table_is_told(text: str, message: str, photos: Photos, load: Load) -> None:
-    root = photos("a.png")
-    write(root, text)
-    with pytest.raises(DatasetError, match=message):
-        load(root)
-
-
-def test_a_table_in_another_encoding_or_gone_is_told(photos: Photos, load: Load) -> None:
-    root = photos("a.png")
-    with pytest.raises(DatasetError, match=r"holds 0 tables, one of \.csv"):
-        load(root)
-    (root / "labels.csv").write_bytes("id,label\na,café\n".encode("latin-1"))
-    with pytest.raises(DatasetError, match=r"cannot be read as a table .* CSV in UTF-8"):
-        load(root)
-    with pytest.raises(DatasetError, match=r"gone\.csv cannot be read as a table"):
-        load(root, file="gone.csv")
-    os.mkfifo(root / "pipe.csv")
-    with pytest.raises(DatasetError, match=r"pipe\.csv cannot be read as a table .* is no file"):
-        load(root, file="pipe.csv")
-    (root / "pipe.csv").unlink()
-    write(root, "id,label\na,cat\n")
-    with pytest.raises(DatasetError, match=r"elsewhere not found.* correct source\.images"):
-        load(root, images="elsewhere")
-
-
-def test_parquet(photos: Photos, load: Load) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="an option that nothing here needs")
-    from pyarrow import parquet
-
-    root = photos("1.png", "2.png")
-    columns = {"id": np.array([1, 2]), "label": ["cat", "dog"], "split": [None, None]}
-    parquet.write_table(pyarrow.table(columns), root / "labels.parquet")
-    assert classes_of(load(root)) == {"1.png": "cat", "2.png": "dog"}
-
-
-def test_parquet_without_its_library_is_told(
-    photos: Photos, load: Load, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = photos("1.png")
-    write(root, "", "labels.parquet")
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(DatasetError, match=r"labels\.parquet needs pyarrow.* or write the table"):
-        load(root)

@@ -15,6 +15,7 @@ from kdtasks.deploy.store.objects import Objects
 from kdtasks.deploy.store.promotion import AliasMover
 from kdtasks.deploy.store.publish import PublishResult, publish
 from kdtasks.deploy.store.pull import Puller, PullResult
+from kdtasks.deploy.store.records import FoundVersion
 from kdtasks.deploy.store.signing import SigningKey, load_signing_key, write_new_keys
 from tests.tools.s3_servers import BUCKET, SETTINGS
 
@@ -141,5 +142,25 @@ def publish_files(write_files: Callable[..., Path]) -> Callable[..., PublishResu
         published = publish(objects, folder, name="digits", signing_key=key)
         AliasMover(objects, "digits", "production", signing_key=key).advance(published.found)
         return published
+
+    return do
+
+
+@pytest.fixture
+def publish_versions(write_files: Callable[..., Path]) -> Callable[..., list[FoundVersion]]:
+    """Give a function that publishes a number of versions of `digits`."""
+
+    def do(
+        objects: Objects, count: int, signing_key: SigningKey | None = None
+    ) -> list[FoundVersion]:
+        return [
+            publish(
+                objects,
+                write_files({"n": b"%d" % number}),
+                name="digits",
+                signing_key=signing_key,
+            ).found
+            for number in range(count)
+        ]
 
     return do

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -198,7 +199,8 @@ def test_a_slow_publisher_looks_again(
 ):
     """What it sent first may have become old meanwhile."""
     clock = iter([0.0, 100_000.0, 100_000.0, 100_001.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock, 200_000.0))
+    own_time = SimpleNamespace(monotonic=lambda: next(clock, 200_000.0))  # of no other thread
+    monkeypatch.setattr(module, "time", own_time)
     looked: list[int] = []
     look = module._look
 

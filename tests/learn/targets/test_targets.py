@@ -3,9 +3,7 @@
 import shutil
 import tracemalloc
 from collections import namedtuple
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,58 +11,22 @@ import pytest
 from kdtasks.core.errors import ParamsError, TeacherError
 from kdtasks.core.records.data import Features, Targets
 from kdtasks.data.labels import TrainingSet, training_set
-from kdtasks.learn.augmentations.cutmix import CutMix
 from kdtasks.learn.augmentations.horizontal_flip import HorizontalFlip
 from kdtasks.learn.augmentations.mixup import Mixup
-from kdtasks.learn.augmentations.rotation import Rotation
-from kdtasks.learn.augmentations.shift import Shift
 from kdtasks.learn.targets.files import target_files
-from kdtasks.learn.targets.open import open_targets
 from kdtasks.learn.targets.write import write_targets
 from kdtasks.learn.teachers.teacher import Teacher
 from kdtasks.learn.training.examples import Block, TrainingExamples
 from kdtasks.learn.training.views import AugmentationParams, draw_views
+from tests.learn.targets.conftest import (
+    AUGMENTATION,
+    IMAGES,
+    LABELS,
+    read,
+    three_means,
+    write,
+)
 from tests.tools.datasets import dataset_of
-
-DRAW = np.random.default_rng(2)
-IMAGES = DRAW.integers(0, 256, (11, 8, 8, 1), dtype=np.uint8)
-LABELS = DRAW.integers(0, 3, 11).astype(np.int32)
-TRAINING = training_set(dataset_of(IMAGES, LABELS, num_classes=3), IMAGES[:0])
-AUGMENTATION = AugmentationParams(views=3, transforms=(Rotation(degrees=20.0), Shift(fraction=0.2)))
-
-
-def three_means(images: np.ndarray) -> np.ndarray:
-    """A teacher of three classes that looks at brightness."""
-    mean = images.astype(np.float32).mean(axis=(1, 2, 3))
-    return np.stack([mean, 255 - mean, mean / 3], axis=-1)
-
-
-def write(
-    folder: Path,
-    logits: Callable[[Any], np.ndarray] = three_means,
-    top_k: int | None = None,
-    **features: Callable[[Any], np.ndarray],
-) -> Targets:
-    """Write targets of a teacher whose hidden layers are the functions `features`."""
-
-    def run(images: Any) -> list[np.ndarray]:
-        return [logits(images), *(layer(images) for layer in features.values())]
-
-    return write_targets(
-        folder,
-        Teacher(run=run, parameters=None, macs=None),
-        TRAINING,
-        augmentation=AUGMENTATION,
-        layers=list(features),
-        top_k=top_k,
-    )
-
-
-def read(folder: Path, *layers: str) -> TrainingExamples:
-    """Open cached targets."""
-    examples = open_targets(folder, TRAINING, seed=0, layers=layers)
-    assert isinstance(examples, TrainingExamples)
-    return examples
 
 
 def test_more_images_take_no_more_memory(tmp_path: Path):
@@ -288,46 +250,3 @@ def test_an_incomplete_folder_is_refused(name: str, tmp_path: Path):
     (tmp_path / "targets" / name).unlink()
     with pytest.raises(TeacherError, match=f"holds no {name}; run `dvc repro targets`"):
         read(tmp_path / "targets")
-
-
-def test_the_teacher_answers_to_mixed_images_of_this_split(tmp_path: Path):
-    augmentation = AugmentationParams(views=3, transforms=(Mixup(probability=0.5), CutMix()))
-    write_targets(
-        tmp_path / "targets",
-        Teacher(run=lambda images: [three_means(images)], parameters=None, macs=None),
-        TRAINING,  # of a dataset that has no other split
-        augmentation=augmentation,
-    )
-    examples = read(tmp_path / "targets")
-    views, labels = draw_views(IMAGES, LABELS, augmentation)
-    np.testing.assert_array_equal(examples.images, views)
-    np.testing.assert_array_equal(examples.labels, labels)
-    assert (labels["fraction"][1:] < 1.0).sum() > 11
-    assert not (views[1:] == IMAGES).all(axis=(2, 3, 4))[labels["fraction"][1:] < 0.9].any()
-    logits = three_means(views[2])
-    logits -= logits.max(axis=1, keepdims=True)
-    np.testing.assert_array_equal(examples.teacher_logits[2], logits.astype(np.float16))
-    order = np.arange(11)
-    (block,) = examples.blocks(epoch=2, order=order, batch_size=11, steps_per_block=1)
-    drawn = labels[(order + 1) % 3, order]
-    np.testing.assert_array_equal(block.labels[0], drawn["label"])
-    np.testing.assert_array_equal(block.mixture[0][0], drawn["partner"])
-    np.testing.assert_array_equal(block.mixture[1][0], drawn["fraction"])
-
-
-def test_a_hidden_label_is_not_seen_in_a_mixed_image_either(tmp_path: Path):
-    write_targets(
-        tmp_path / "targets",
-        Teacher(run=lambda images: [three_means(images)], parameters=None, macs=None),
-        TRAINING,
-        augmentation=AugmentationParams(views=3, transforms=(Mixup(),)),
-    )
-    few = training_set(dataset_of(IMAGES, LABELS, num_classes=3), IMAGES[:0], np.array([0, 4]))
-    shown, known = open_targets(tmp_path / "targets", few, seed=0), read(tmp_path / "targets")
-    numbers = np.load(tmp_path / "targets/labels.npy")
-    assert (numbers["partner"] != numbers["label"]).any()
-    for name in ("label", "partner"):
-        is_seen = np.isin(numbers[name], [0, 4])
-        assert is_seen.any()
-        np.testing.assert_array_equal(shown.labels[name][is_seen], known.labels[name][is_seen])
-        assert (shown.labels[name][~is_seen] == -1).all()

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 from kdtasks.core.files import read_json
+from kdtasks.learn.teachers.preprocessing import Preprocessing
 from kdtasks.learn.teachers.settings import TeacherParams
 from tests.tools.datasets import dataset_of
+from tests.tools.linear_teachers import IMAGES, LABELS, VALIDATION, Linear
 
 SHAPE = (8, 8, 3)
 CLASSES = 4
@@ -139,7 +141,6 @@ def import_file(tmp_path: Path, images: np.ndarray) -> Callable[..., Path]:
     """
     from kdtasks.learn.teachers.imported import import_teacher
     from kdtasks.learn.teachers.network import open_network, run_in_batches
-    from kdtasks.learn.teachers.preprocessing import Preprocessing
 
     def run(
         path: Path,
@@ -205,3 +206,35 @@ def change_config() -> Callable[[Path, Path, Callable[[Any], None]], Path]:
 def description() -> Callable[[Path], dict[str, Any]]:
     """Give a function that reads `teacher.json`."""
     return lambda folder: read_json(folder / "teacher.json")
+
+
+@pytest.fixture
+def take(kerases: Any, import_file: Any, tmp_path: Path) -> Callable[..., Any]:
+    """Import a linear network, and open the teacher: of it the logits of the validation split."""
+    from kdtasks.learn.teachers.teacher import open_teacher
+
+    def run(
+        linear: Linear,
+        images: np.ndarray = IMAGES,
+        labels: np.ndarray = LABELS,
+        activation: str | None = None,
+        **rest: Any,
+    ) -> np.ndarray:
+        layers, shape = kerases["tf_keras"].layers, images.shape[1:]
+        network = kerases["tf_keras"].Sequential(
+            [
+                kerases["tf_keras"].Input(shape),
+                layers.Flatten(),
+                layers.Dense(len(linear[1]), activation=activation),
+            ]
+        )
+        network.set_weights(list(linear))
+        network.save(tmp_path / "linear.keras")
+        told = {"num_classes": int(labels.max()) + 1, "input": "auto", **rest}
+        path = told.pop("path", tmp_path / "linear.keras")
+        folder = import_file(
+            path, images=images[VALIDATION], labels=labels[VALIDATION].astype(np.int32), **told
+        )
+        return open_teacher(folder).logits(images[VALIDATION])
+
+    return run

@@ -2,13 +2,16 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from kdtasks.orchestrate.runner.dvc_files import Command
+from kdtasks.orchestrate.runner.graph import Outcome, StageState
+from kdtasks.orchestrate.runner.repository import Repository
 from tests.tools.dvc_command import init_dvc
 
 # takes SECONDS, then writes a folder that holds the texts of its inputs
@@ -101,3 +104,28 @@ def silent() -> Any:
         skip=lambda node, outcome: None,
         end=lambda outcomes: None,
     )
+
+
+def run_all(
+    project: Path, targets: tuple[str, ...] = (), *, force: bool = False, pull: bool = False
+) -> dict[str, Outcome]:
+    """Bring stages up to date one after another, the commands run here."""
+    repository = Repository(project, force=force, pull=pull)
+    outcomes = {}
+    try:
+        graph = repository.plan(targets)
+        repository.start()
+        for name in graph.nodes:
+            step = repository.begin(name)
+            if isinstance(step, Command):
+                for _, words in step.steps:
+                    subprocess.run(words, cwd=step.folder, check=True)
+                step = repository.finish(name)
+            outcomes[name] = step
+    finally:
+        repository.close()
+    return outcomes
+
+
+def states(outcomes: Mapping[str, Outcome]) -> list[StageState]:
+    return [outcome.state for outcome in outcomes.values()]

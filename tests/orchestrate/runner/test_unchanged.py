@@ -11,7 +11,8 @@ import pytest
 from kdtasks.core.errors import ProjectError
 from kdtasks.orchestrate.project.clone import MARK
 from kdtasks.orchestrate.runner.execute import RunOptions, execute, nothing_to_do
-from kdtasks.orchestrate.runner.graph import Outcome, StageState
+from kdtasks.orchestrate.runner.graph import StageState
+from tests.orchestrate.runner.conftest import states
 
 ALL = RunOptions()
 STAGES = """\
@@ -38,10 +39,6 @@ def project(make_project: Callable[[str, str], Path], silent: Any) -> Path:
     assert nothing_to_do(folder, ALL) is None
     execute(folder, ALL, silent)
     return folder
-
-
-def states(outcomes: Mapping[str, Outcome]) -> list[StageState]:
-    return [outcome.state for outcome in outcomes.values()]
 
 
 def test_a_run_with_nothing_to_do_is_told_as_dvc_would(project: Path, silent: Any):

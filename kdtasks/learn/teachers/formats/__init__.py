@@ -95,14 +95,14 @@ def require_one_of_each(path: Path, inputs: Sized, outputs: Sized) -> None:
         )
 
 
-def refuse(found: str, source: str) -> NoReturn:
+def refuse(part: str, source: str) -> NoReturn:
     """Raise TeacherError for a part of a file that is not known to be harmless.
 
     Args:
-        found: the part, to follow "the file holds".
+        part: to follow "the file holds".
         source: the file.
     """
     raise TeacherError(
-        f"{source} holds {found}, which might run code or touch files when loaded; save the "
+        f"{source} holds {part}, which might run code or touch files when loaded; save the "
         "teacher without it, or convert it to a float .tflite file, and import that"
     )

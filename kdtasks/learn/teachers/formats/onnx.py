@@ -67,9 +67,9 @@ class ONNX(TeacherFormat):
         def run(images: np.ndarray) -> list[np.ndarray]:
             given = np.moveaxis(images, -1, 1) if first else images
             given = np.rint(given) if kind == np.uint8 else given
-            [found] = session.run(None, {image.name: np.ascontiguousarray(given, dtype=kind)})
-            found = np.asarray(found, np.float32)
-            return [np.moveaxis(found, 1, -1) if first and found.ndim == 4 else found]
+            [output] = session.run(None, {image.name: np.ascontiguousarray(given, dtype=kind)})
+            output = np.asarray(output, np.float32)
+            return [np.moveaxis(output, 1, -1) if first and output.ndim == 4 else output]
 
         if first:
             shape = _channels_last(shape)
@@ -87,11 +87,11 @@ def check_onnx_loops(content: bytes, source: str) -> None:
     """
     model = _message("Model").FromString(content)
     for part in (model.graph, *model.functions):
-        found = [*_nodes(part)]
-        times = Counter(name for name, _ in found)  # more than once is no name that can be trusted
-        nodes = {name: node for name, node in found if times[name] == 1}
+        pairs = [*_nodes(part)]
+        times = Counter(name for name, _ in pairs)  # more than once is no name that can be trusted
+        nodes = {name: node for name, node in pairs if times[name] == 1}
         sizes = Sizes(Function((), (), nodes))
-        for _, node in found:
+        for _, node in pairs:
             if node.kind == "loop" and not sizes.of(node.inputs[0]) <= MOST_TURNS:
                 refuse_loop("a loop that may never end", source)
 

@@ -114,7 +114,9 @@ def check_saved_model(saved: Any, *, source: str) -> None:
     [graph] = saved.meta_graphs
     functions = {function.signature.name: function for function in graph.graph_def.library.function}
     # TensorFlow's optimizer may put these in the place of others.
-    substitutes = {name for name, one in functions.items() if "api_implements" in one.attr}
+    substitutes = {
+        name for name, function in functions.items() if "api_implements" in function.attr
+    }
     entrances = sorted({*_entrances(graph.object_graph_def), *substitutes})
     waiting, seen = [*entrances], {*entrances}
     while waiting:
@@ -135,7 +137,7 @@ def check_saved_model(saved: Any, *, source: str) -> None:
 def _function(definition: Any, names: set[str]) -> Function:
     return Function(
         tuple(argument.name for argument in definition.signature.input_arg),
-        tuple(_value(definition.ret[one.name]) for one in definition.signature.output_arg),
+        tuple(_value(definition.ret[output.name]) for output in definition.signature.output_arg),
         {node.name: _node(node, names) for node in definition.node_def},
     )
 

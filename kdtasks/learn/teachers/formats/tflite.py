@@ -77,7 +77,7 @@ def _functions(content: bytes, path: Path) -> dict[str, Function]:
 
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     names = {code: name for name, code in vars(schema.BuiltinOperator).items()}
-    codes = (max(one.builtinCode, one.deprecatedBuiltinCode) for one in model.operatorCodes)
+    codes = (max(code.builtinCode, code.deprecatedBuiltinCode) for code in model.operatorCodes)
     kinds = [names[code].replace("_", "").lower() for code in codes]
     graphs = enumerate(model.subgraphs)
     return {str(number): _function(graph, model.buffers, kinds) for number, graph in graphs}

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import re
 import socket
 import socketserver
@@ -182,3 +183,10 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> str:
         endpoint = f"http://127.0.0.1:{probe.getsockname()[1]}"
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     return endpoint
+
+
+SMALL = {"model.tflite": os.urandom(100_000), "labels.txt": b"a\nb\n"}
+
+
+def is_blob(request: Any) -> bool:
+    return "/blobs/sha256/" in request.path

@@ -8,7 +8,7 @@ import numpy as np
 Item = TypeVar("Item")
 
 
-def evenly(items: Sequence[Item], max_items: int) -> list[Item]:
+def evenly_spaced(items: Sequence[Item], max_items: int) -> list[Item]:
     """Take at most so many of the items, evenly spread, with the first and the last."""
     indices = np.linspace(0, len(items) - 1, min(max_items, len(items))).round().astype(int)
     return [items[index] for index in indices.tolist()]

@@ -1,9 +1,0 @@
-"""A few of many, from the first to the last."""
-
-from kdtasks.core.evenly import evenly
-
-
-def test_few_of_many_begin_with_the_first_and_end_with_the_last() -> None:
-    assert evenly(range(10), 4) == [0, 3, 6, 9]
-    assert evenly("abc", 5) == ["a", "b", "c"]
-    assert evenly([], 5) == []
