@@ -174,9 +174,8 @@ def _after_the_stages(project: Path) -> None:
     """What needs a finished run: a commit of it, and its bundle in production."""
     _commit(project)
     words = ("publish", "bundles/int8", "--store", "store", "--name", "digits")
-    words += ("--alias", "production")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "kdtasks", *words]
+    command = [sys.executable, "-m", "kdtasks", *words, "--alias", "production"]
     subprocess.run(command, cwd=project, env=environment, check=True)
 
 
