@@ -173,18 +173,9 @@ def _commit(project: Path) -> None:
 def _after_the_stages(project: Path) -> None:
     """What needs a finished run: a commit of it, and its bundle in production."""
     _commit(project)
-    words = [
-        "publish",
-        "bundles/int8",
-        "--store",
-        "store",
-        "--name",
-        "digits",
-        "--alias",
-        "production",
-    ]
+    words = ("publish", "bundles/int8", "--store", "store", "--name", "digits")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "kdtasks", *words]
+    command = [sys.executable, "-m", "kdtasks", *words, "--alias", "production"]
     subprocess.run(command, cwd=project, env=environment, check=True)
 
 
