@@ -7,7 +7,14 @@ import typer
 from typer import Argument, Option
 
 from kdtasks.cli.options import JsonOption, TaskOption
-from kdtasks.cli.output import find_project, json_output, print_json, print_result, print_table
+from kdtasks.cli.output import (
+    find_project,
+    interruptible,
+    json_output,
+    print_json,
+    print_result,
+    print_table,
+)
 from kdtasks.cli.status import Status
 
 app = typer.Typer()
@@ -92,7 +99,8 @@ def verify(
         raise typer.Exit(verify_cache(find_project(), as_json=as_json))
     if against and keep:
         raise typer.BadParameter("--keep keeps the scratch clone, and --against makes none")
-    with json_output(as_json) as emit:
+    again = interruptible("nothing is kept; the same command begins anew")
+    with json_output(as_json) as emit, again:
         if against:
             is_same = compare_with(find_project(), against, out=out)
         else:

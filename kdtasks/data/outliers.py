@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kdtasks.core.records.findings import Oddity
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.data.spool import transformed
 from kdtasks.data.stacked_rows import in_parts
 from kdtasks.edge.decoder import Header, Size
@@ -167,7 +168,7 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
 
     Images are averaged over 8 × 8 blocks; the distance is the root mean square, over blocks and
     channels, of the difference from the class's median image. Of a class of more than 10,000, that
-    is the median of every second, third … image, so that memory is bounded.
+    is the median of as many, evenly spread, so that memory is bounded.
 
     Args:
         images, classes: as of `image_outliers`.
@@ -179,9 +180,8 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     distances, typical = np.zeros(len(images)), np.ones(len(images))
     for label in np.unique(classes):
         rows = np.flatnonzero(classes == label)
-        parts = -(-len(rows) // _MOST_AT_ONCE)
-        median = np.median(blocks[rows[::parts]], axis=0)
-        for some in np.array_split(rows, parts):
+        median = np.median(blocks[evenly_spaced(rows, _MOST_AT_ONCE)], axis=0)
+        for some in np.array_split(rows, -(-len(rows) // _MOST_AT_ONCE)):
             distances[some] = np.sqrt(((blocks[some] - median) ** 2).mean(axis=1))
         typical[rows] = max(float(np.median(distances[rows])), 1e-6)
     return distances, typical

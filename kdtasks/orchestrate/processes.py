@@ -122,8 +122,10 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     def stop(number: int, frame: FrameType | None) -> None:
         came.append(number)
         if len(came) == 1:
-            with contextlib.suppress(OSError, RuntimeError):  # no terminal; in the middle of a line
-                print("stopping …", file=sys.stderr)
+            # nobody listens; in the middle of a line; closed
+            with contextlib.suppress(OSError, RuntimeError, ValueError):
+                if sys.stderr:
+                    print("stopping …", file=sys.stderr)
             raise KeyboardInterrupt
 
     with _handled_by(stop):

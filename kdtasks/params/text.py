@@ -19,24 +19,43 @@ def read_yaml(path: Path) -> Any:
     """Read a YAML 1.2 file, as DVC does.
 
     Raises:
-        ParamsError: it is missing, too large, nested too deep, not UTF-8 or not YAML.
+        ParamsError: it is missing or not UTF-8; as of `parse_yaml`.
     """
-    from ruamel.yaml import YAML, YAMLError
-
     if not path.is_file():
         raise ParamsError(f"{path} not found; `kdtasks recipe use mnist-5k` writes one")
     if (size := path.stat().st_size) > MOST_BYTES:
         raise ParamsError(f"{path} has {size:,} bytes; params have at most {MOST_BYTES:,}")
     try:
         text = path.read_text(encoding="utf-8")
-        if problem := _excess(YAML(typ="safe", pure=True).parse(text)):
-            raise ParamsError(f"{path} {problem}")
-        return YAML(typ="safe", pure=True).load(text)
-    except (UnicodeDecodeError, UnicodeEncodeError) as error:
+    except UnicodeDecodeError as error:
         raise ParamsError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
-    # Python refuses a number of thousands of digits, and a date that no calendar has.
-    except (YAMLError, ValueError) as error:
-        raise ParamsError(f"{path} is not valid YAML: {shortened(str(error))}") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """Parse YAML 1.2, as DVC does.
+
+    Args:
+        source: what to call it in an error.
+
+    Raises:
+        ParamsError: it is too large, nested too deep, not YAML, or names half a character.
+    """
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        if problem := _excess(YAML(typ="safe", pure=True).parse(text)):
+            raise ParamsError(f"{source} {problem}")
+        return YAML(typ="safe", pure=True).load(text)
+    except UnicodeEncodeError as error:
+        half = ascii(error.object[error.start])
+        raise ParamsError(
+            f"{source} names half a character, {half}; write the character itself"
+        ) from None
+    # Of Python for what no number and no date is, and of the parser for values unlike their tag.
+    except (YAMLError, ValueError, ArithmeticError, LookupError, AssertionError) as error:
+        reason = shortened(str(error)) or type(error).__name__
+        raise ParamsError(f"{source} is not valid YAML: {reason}") from None
 
 
 def _excess(events: "Iterable[Event]") -> str | None:

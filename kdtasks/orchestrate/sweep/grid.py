@@ -17,6 +17,7 @@ from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params, load_project_params
 from kdtasks.params.explain import shown
 from kdtasks.params.load import parse_params
+from kdtasks.params.text import parse_yaml
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -77,8 +78,6 @@ def value_text(value: Any) -> str:
 
 
 def _parse_axis(text: str) -> Axis:
-    from ruamel.yaml import YAML, YAMLError
-
     key, equals, listing = (part.strip() for part in text.partition("="))
     if not equals or not all(key.split(".")) or not listing:
         raise SweepError(f"-S {text}: {SYNTAX}")
@@ -88,8 +87,8 @@ def _parse_axis(text: str) -> Axis:
             "--seeds 5 gives every point the seeds 0 to 4"
         )
     try:
-        values = YAML(typ="safe", pure=True).load(f"[{listing}]")
-    except YAMLError:
+        values = parse_yaml(f"[{listing}]", "the list")
+    except ParamsError:
         raise SweepError(f"-S {text}: {listing!r} is not a list of YAML values; {SYNTAX}") from None
     known = set()
     for value in values:

@@ -49,6 +49,8 @@ def test_values_are_yaml(text: str, values: tuple[Any, ...]):
         (["distill..alpha=1"], "expected KEY=VALUE"),
         (["distill.alpha=0,,1"], "is not a list of YAML values"),
         (["student.exits=[block_1"], "is not a list of YAML values"),
+        (["distill.alpha=2001-99-99"], "is not a list of YAML values"),
+        (["distill.alpha=!!bool maybe"], "is not a list of YAML values"),
         (["distill.alpha=1,0.5,1.0"], "1.0 is given twice"),
         (["distill.alpha=1", "distill.alpha=0"], "-S distill.alpha is given twice"),
         (["seeds=1,2"], "--seeds 5 gives every point the seeds 0 to 4"),
