@@ -180,7 +180,7 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     distances, typical = np.zeros(len(images)), np.ones(len(images))
     for label in np.unique(classes):
         rows = np.flatnonzero(classes == label)
-        median = np.median(blocks[evenly_spaced(rows, _MOST_AT_ONCE)], axis=0)
+        median = np.median(blocks[evenly_spaced(rows.tolist(), _MOST_AT_ONCE)], axis=0)
         for some in np.array_split(rows, -(-len(rows) // _MOST_AT_ONCE)):
             distances[some] = np.sqrt(((blocks[some] - median) ** 2).mean(axis=1))
         typical[rows] = max(float(np.median(distances[rows])), 1e-6)
