@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 from kdtasks.core.errors import ProjectError
 from kdtasks.core.installed import PACKAGE, hash_lines, read_hashes
+from kdtasks.core.paths import ProjectPaths
 
 _PACKAGES = ("kdtasks", "stages")
-_EXTENSIONS = "extensions"
+_EXTENSIONS = ProjectPaths().extensions.name
 _INSTALLED = PACKAGE.parent
 _NO_PART = (".py", ".pyc", ".new")  # Python is followed; `kdtasks upgrade` leaves the last
 _FOR_TYPES_ONLY = ("TYPE_CHECKING", "typing.TYPE_CHECKING")

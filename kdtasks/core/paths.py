@@ -32,6 +32,7 @@ class ProjectPaths:
     params = _Path(PARAMS)  # all settings
     pipeline = _Path(PIPELINE)  # the stages, their dependencies and outputs
     lock = _Path(LOCK)  # hashes of what ran last
+    extensions = _Path("extensions")  # folder of a project's own losses, networks and the like
     code = _Path("data/code")  # folder of the lists of code that each stage runs
     prepared = _Path("data/prepared")  # folder of the prepared dataset
     dataset = _Path("data/prepared/dataset.json")  # description of the prepared dataset

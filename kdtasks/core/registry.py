@@ -23,11 +23,11 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from kdtasks.core.errors import KdTasksError, ParamsError, did_you_mean
+from kdtasks.core.paths import ProjectPaths
 
 T = TypeVar("T", bound=BaseModel)
 
-# A project's own items: modules of this folder are imported under the name beside it.
-EXTENSIONS = Path("extensions")
+# A project's own items are imported under this name.
 _EXTENSION_PACKAGE = "kdtasks_extensions"
 
 
@@ -142,7 +142,7 @@ class Registry(Generic[T]):
         try:
             for name in modules_of(self._package):
                 importlib.import_module(name)
-            load_extensions(Path.cwd() / EXTENSIONS)
+            load_extensions(ProjectPaths(Path.cwd()).extensions)
         finally:
             self._is_importing = False
         # Modules that were imported earlier, by others, stand where they belong all the same.

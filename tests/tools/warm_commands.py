@@ -22,7 +22,7 @@ SERVER = """
 import sys
 from kdtasks.orchestrate.warm import program
 number, sys.executable, *modules = sys.argv[1:]
-program.serve(number, "{}", "", *modules)
+program.serve(number, "{}", "", "", *modules)
 """
 PRELOADED = (
     *("dvc.cli.parser", "dvc.repo.experiments.show", "dvc.repo.experiments.save", "dvc.data_cloud"),

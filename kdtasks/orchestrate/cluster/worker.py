@@ -142,7 +142,7 @@ def _run(
                 is_cancelled,
                 guardian,
                 start=_commands.of(tree.project).words,
-                variables=_stages.of(request.runtime).for_runs(),
+                variables=_stages.of((tree.project, request.runtime)).for_runs(),
             ):
                 raise SweepError("stopped")
         finally:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dvc.dependency.db import AbstractDependency
 from dvc.dependency.repo import RepoDependency
@@ -35,21 +35,32 @@ class Command(NamedTuple):
     steps: tuple[tuple[str, list[str]], ...]  # each as dvc.yaml has it, and what to start
     folder: Path
     variables: dict[str, str]  # what DVC adds to the environment
-    uses_tensorflow: bool  # it has threads, which are TensorFlow's, and times nothing
+    uses_tensorflow: bool
+    is_timed: bool  # nothing may run beside it
     is_shared: bool  # once it has run, by the remote and its run-cache
 
 
 def command_of(stage: "Stage") -> Command:
     """What DVC would run of a stage, and where."""
     options, shell = prepare_kwargs(stage), get_executable()
-    meta = stage.meta if isinstance(stage.meta, dict) else {}
     return Command(
         tuple((line, _make_cmd(shell, line)) for line in _enforce_cmd_list(stage.cmd)),
         Path(options["cwd"]),
         {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
-        "threads" in meta and meta.get("tensorflow", True) and not meta.get("exclusive"),
+        uses_tensorflow(stage),
+        bool(_meta(stage).get("exclusive")),
         is_cacheable(stage) and _can_hash(stage) and all(out.can_push for out in stage.outs),
     )
+
+
+def uses_tensorflow(stage: "Stage") -> bool:
+    """Whether a stage has threads, which are TensorFlow's unless it says otherwise."""
+    meta = _meta(stage)
+    return "threads" in meta and bool(meta.get("tensorflow", True)) and not meta.get("exclusive")
+
+
+def _meta(stage: "Stage") -> dict[str, Any]:
+    return stage.meta if isinstance(stage.meta, dict) else {}
 
 
 def is_cacheable(stage: "Stage") -> bool:
@@ -85,7 +96,7 @@ def stage_node(stage: "Stage", needs: tuple[str, ...]) -> StageNode:
     Raises:
         ProjectError: its `meta` in dvc.yaml holds something that makes no sense.
     """
-    meta = stage.meta if isinstance(stage.meta, dict) else {}
+    meta = _meta(stage)
     threads = meta.get("threads", 1)
     if not isinstance(threads, int) or threads < 1:
         raise ProjectError(

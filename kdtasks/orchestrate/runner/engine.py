@@ -112,7 +112,9 @@ class DvcEngine(Engine):
 class SplitPhaseEngine(DvcEngine):
     """The engine that `kdtasks run` uses; see `kdtasks.orchestrate.runner.repository`.
 
-    Stages of TensorFlow start in forks of a process that has imported it, where forking is safe.
+    Stages start in forks of a process that has imported TensorFlow and kdtasks, where forking is
+    safe; not those that are timed, whose memory counts. It imports from the first command on, for
+    which stages without TensorFlow do not wait.
     """
 
     def __init__(self, project: Path, guardian: Guardian, **options: bool) -> None:
@@ -149,10 +151,13 @@ class SplitPhaseEngine(DvcEngine):
         self, name: str, command: Command, on_line: OnLine, is_cancelled: IsCancelled
     ) -> Outcome:
         """Run a stage's command, and take in what it wrote."""
+        warm = None if command.is_timed else self._warm
+        if warm and self._repository.will_use_tensorflow():
+            warm.begin()
         for line, words in command.steps:
             on_line(f"> {line}")
-            if self._warm and command.uses_tensorflow:
-                words = self._warm.words(line) or words
+            if warm:
+                words = warm.words(line, waits=command.uses_tensorflow) or words
             ended = self._run(name, words, on_line, is_cancelled, command.folder, command.variables)
             if ended:
                 return ended

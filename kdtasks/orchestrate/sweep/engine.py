@@ -102,7 +102,7 @@ class SweepEngine(Generic[R]):
             is_cancelled,
             self._guardian,
             start=self._commands.of(tree.project).words,
-            variables=self._stages.of(job.point.params.runtime).for_runs(),
+            variables=self._stages.of((tree.project, job.point.params.runtime)).for_runs(),
         ):
             return Outcome(StageState.CANCELLED, message="stopped")
         digest = self._keep(job, clone) if job.is_point else ""

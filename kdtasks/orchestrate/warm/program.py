@@ -2,8 +2,9 @@
 
 `serve` imports modules once the first command is there, and then forks for every command that it
 is asked for. Nothing but imports has happened before, so the fork is as a fresh process that has
-just imported them. This file itself imports nothing of the package: whose code a command runs is
-for the caller to say. The server ends once its standard input does and no command is left.
+just imported them. Where that includes kdtasks, a fork in a folder with other code of it, or with
+other extensions, forgets what was imported of either and imports its own. The server ends once its
+standard input does and no command is left.
 
 `ask` is started in place of `python -m MODULE ARGUMENT…`: it has the process group, the streams and
 the exit status of the stage, and hands signals on; until the stage runs they end it. Without a
@@ -15,10 +16,13 @@ signal. When it goes away, the stage is killed with all that it started.
 import contextlib
 import ctypes
 import gc
+import hashlib
 import importlib
+import importlib.util
 import io
 import json
 import os
+import pkgutil
 import runpy
 import select
 import selectors
@@ -26,7 +30,8 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -41,6 +46,54 @@ _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 
 # NumPy comes before the variables are set, as in a stage: its BLAS looks at them when it is loaded.
 _FIRST = "numpy"
+
+_PACKAGE, _EXTENSIONS = "kdtasks", "extensions"
+_OF_A_PROJECT = (_PACKAGE, "kdtasks_extensions")  # what each may have of its own
+
+
+class _Code:
+    """The code of kdtasks and of a project's extensions that commands in a folder run."""
+
+    def __init__(self) -> None:
+        # a folder's own is not found yet
+        found = importlib.util.find_spec(_PACKAGE)
+        self._installed = Path(found.origin).parent if found and found.origin else None
+        self._hash = b""
+
+    def import_all(self, packages: Sequence[str], folder: str) -> None:
+        """Import packages with all their modules, as commands in a folder do."""
+        self._hash = self._hash_of(folder)
+        for name in packages:
+            package = importlib.import_module(name)
+            for found in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{name}."):
+                with contextlib.suppress(ImportError):  # of what only an extra installs
+                    importlib.import_module(found.name)
+
+    def forget_other(self, folder: str) -> None:
+        """Forget what was imported, unless commands in this folder run the same."""
+        if self._hash and self._hash != self._hash_of(folder):
+            for name in list(sys.modules):
+                if name.partition(".")[0] in _OF_A_PROJECT:
+                    del sys.modules[name]
+
+    def _hash_of(self, folder: str) -> bytes:
+        own = Path(folder, _PACKAGE)
+        package = own if (own / "__init__.py").is_file() else self._installed
+        hashed = hashlib.sha256()
+        for part in (package, Path(folder, _EXTENSIONS)):
+            for name, content in _contents(part) if part else ():
+                hashed.update(f"{name} {len(content)} ".encode())
+                hashed.update(content)
+        return hashed.digest()
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of the files below a folder, but for compiled ones; in a fixed order."""
+    for path, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - {"__pycache__"})
+        for name in sorted(names):
+            file = Path(path, name)
+            yield file.relative_to(folder).as_posix(), file.read_bytes()
 
 
 def _receive(connection: socket.socket, streams: list[int]) -> list[object]:
@@ -74,7 +127,7 @@ def _open_anew(name: str, number: int, *, is_unbuffered: bool) -> None:
     setattr(sys, f"__{name}__", stream)
 
 
-def _become(request: list[object], streams: list[int], server: int) -> NoReturn:
+def _become(request: list[object], streams: list[int], server: int, code: _Code) -> NoReturn:
     """Run the stage as `python -m` would, in the fork, and end as it does."""
     module, arguments, folder, environment = request
     os.setsid()
@@ -94,6 +147,7 @@ def _become(request: list[object], streams: list[int], server: int) -> NoReturn:
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    code.forget_other(str(folder))
     sys.path.insert(0, str(folder))
     sys.argv = [str(module), *map(str, arguments)]  # type: ignore[call-overload]
     importlib.invalidate_caches()
@@ -106,8 +160,8 @@ def _become(request: list[object], streams: list[int], server: int) -> NoReturn:
 
 
 class _Server:
-    def __init__(self, listener: socket.socket) -> None:
-        self._listener = listener
+    def __init__(self, listener: socket.socket, code: _Code) -> None:
+        self._listener, self._code = listener, code
         self._clients: dict[socket.socket, int] = {}  # and their stages, by process and group
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ, self._accept)
@@ -140,7 +194,7 @@ class _Server:
             self._selector.close()
             for other in (listener, connection, *self._clients):
                 other.close()
-            _become(request, streams, server)
+            _become(request, streams, server, self._code)
         for stream in streams:
             os.close(stream)
         if process and connection:
@@ -193,37 +247,36 @@ def _signal(group: int, number: int) -> None:
             os.kill(group, number)
 
 
-def serve(listener_number: str, variables: str, folder: str, *modules: str) -> None:
+def serve(listener_number: str, variables: str, folder: str, packages: str, *modules: str) -> None:
     """Serve until standard input ends, and remove the socket then; its folder is the caller's.
 
     Args:
         listener_number: descriptor of a listening socket.
         variables: JSON; set before the modules are imported.
         folder: where modules are looked for first; empty for none.
-        modules: to be imported.
+        packages: JSON; of kdtasks, imported with all their modules; empty for none.
+        modules: to be imported before them.
     """
-    listener = socket.socket(fileno=int(listener_number))
+    listener, code = socket.socket(fileno=int(listener_number)), _Code()
     address = listener.getsockname()
     wanted, _, _ = select.select([listener, sys.stdin], [], [])
     if listener in wanted:
-        _import(json.loads(variables), folder, modules)
-    _Server(listener).serve()
+        importlib.import_module(_FIRST)
+        os.environ.update(json.loads(variables))
+        gc.disable()  # it would look through all that is imported, and stays, again and again
+        sys.path[:0] = [folder] if folder else []
+        for name in modules:
+            importlib.import_module(name)
+        if packages:
+            code.import_all(json.loads(packages), folder)
+        if folder:
+            sys.path.remove(folder)  # a command has its own
+        gc.collect()
+        gc.freeze()  # the forks' collectors leave the pages that they share alone
+        gc.enable()
+    _Server(listener, code).serve()
     with contextlib.suppress(OSError):  # a run that was killed has not removed it
         os.unlink(address)  # noqa: PTH108
-
-
-def _import(variables: dict[str, str], folder: str, modules: Sequence[str]) -> None:
-    importlib.import_module(_FIRST)
-    os.environ.update(variables)
-    gc.disable()  # it would look through all that is imported, and stays, again and again
-    sys.path[:0] = [folder] if folder else []
-    for name in modules:
-        importlib.import_module(name)
-    if folder:
-        sys.path.remove(folder)  # a command has its own
-    gc.collect()
-    gc.freeze()  # the forks' collectors leave the pages that they share alone
-    gc.enable()
 
 
 def ask(address: str, module: str, *arguments: str) -> None:

@@ -24,13 +24,23 @@ class WarmServer:
     Where it cannot be started, or has ended, commands start cold by themselves.
     """
 
-    def __init__(self, modules: Sequence[str], folder: Path | None = None) -> None:
-        """Args: `modules` it imports, in `folder` if that is given, and first from there."""
-        self._modules, self._home = modules, folder
+    def __init__(
+        self, modules: Sequence[str], folder: Path | None = None, packages: Sequence[str] = ()
+    ) -> None:
+        """Say what it imports.
+
+        Args:
+            modules: imported as they are.
+            folder: where it does so, and whose modules come first.
+            packages: of kdtasks, imported with all that they hold. A command in a folder with other
+                code of kdtasks imports its own.
+        """
+        self._modules, self._home, self._packages = modules, folder, packages
         self._one_thread = threading.Lock()
         self._folder = ExitStack()
         self._address = ""
         self._server: subprocess.Popen[bytes] | None = None
+        self._first: socket.socket | None = None
 
     def address(self) -> str | None:
         """Where it listens; None where it could not be started."""
@@ -49,6 +59,25 @@ class WarmServer:
             return None
         return [sys.executable, "-I", "-S", str(_PROGRAM), "ask", address, module, *arguments]
 
+    def begin(self) -> None:
+        """Have it import now, while the caller has something else to do."""
+        address = self.address()
+        with self._one_thread:
+            if address and not self._first:
+                self._first = socket.socket(socket.AF_UNIX)
+                with suppress(OSError):  # it has ended
+                    self._first.connect(address)
+                    self._first.shutdown(socket.SHUT_WR)
+                    self._first.setblocking(False)
+
+    def is_ready(self) -> bool:
+        """Whether it has imported all since `begin`, so that a command need not wait for that."""
+        try:
+            # it lets go of whoever asks for nothing
+            return self._first is not None and not self._first.recv(1)
+        except OSError:
+            return False
+
     def retire(self) -> None:
         """Let the server end once no command runs."""
         if self._server and self._server.stdin:
@@ -61,6 +90,8 @@ class WarmServer:
         if self._server:
             self._server.kill()
             self._server.wait()
+        if self._first:
+            self._first.close()
         self._folder.close()
 
     def _variables(self) -> Mapping[str, str]:
@@ -75,7 +106,8 @@ class WarmServer:
             listener.bind(address)
             listener.listen(_QUEUE)  # from here on clients wait for its imports
             number = listener.fileno()
-            words = (str(number), variables, str(self._home or ""), *self._modules)
+            packages = json.dumps(self._packages) if self._packages else ""
+            words = (str(number), variables, str(self._home or ""), packages, *self._modules)
             self._server = subprocess.Popen(
                 # -P: this folder is no place to import from
                 [sys.executable, "-P", str(_PROGRAM), "serve", *words],

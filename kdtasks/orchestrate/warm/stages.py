@@ -1,4 +1,4 @@
-"""Start stages warm: in forks of a process that has imported TensorFlow."""
+"""Start stages warm: in forks of a process that has imported TensorFlow and the project's code."""
 
 import json
 import os
@@ -15,17 +15,31 @@ if TYPE_CHECKING:
     from kdtasks.core.settings import RuntimeParams
 
 _MODULES = ("tensorflow", "tf_keras", "pydantic", "yaml", "h5py")
+# all that stages import
+_LAYERS = tuple(
+    f"kdtasks.{name}"
+    for name in "core edge tasks data learn evaluate compress report params stage".split()
+)
 _SHARED = "KDTASKS_WARM_STAGES"  # environment variable: a server's address, and its pins
 
 
 class PinnedStages(WarmServer):
-    """A server for stages of any folder; it has nothing of a project, whose code each brings."""
+    """A server for stages of any folder; where that has the same code, it is imported already."""
 
-    def __init__(self) -> None:
-        super().__init__(_MODULES)
+    def __init__(self, project: Path) -> None:
+        """Args: `project`, whose code is imported, unless it has extensions, which may do more."""
+        names = {path.name for path in ProjectPaths(project).extensions.glob("*.py")}
+        is_extended = names - {"__init__.py"}
+        super().__init__(_MODULES, project, () if is_extended else _LAYERS)
 
-    def words(self, line: str) -> list[str] | None:
-        """What to start for a command line; None unless it is a stage's `python -m stages.…`."""
+    def words(self, line: str, *, waits: bool = True) -> list[str] | None:
+        """What to start for a command line; None unless it is a stage's `python -m stages.…`.
+
+        Args:
+            waits: for all imports; if not, None as well as long as there are some to come.
+        """
+        if not waits and not self.is_ready():
+            return None
         words = shlex.split(line)
         is_plain = shlex.join(words) == line and words[:2] == ["python", "-m"]
         if not (is_plain and words[2:] and words[2].startswith("stages.")):
@@ -38,7 +52,7 @@ class WarmStages(PinnedStages):
 
     def __init__(self, project: Path) -> None:
         """Args: `project`, whose params say what stages are pinned to."""
-        super().__init__()
+        super().__init__(project)
         self._project = project
 
     def _find(self) -> str:
@@ -54,10 +68,10 @@ class WarmStages(PinnedStages):
 class SharedStages(PinnedStages):
     """A server that runs in several clones share."""
 
-    def __init__(self, runtime: "RuntimeParams") -> None:
-        """Args: `runtime`, that of the params of all of them."""
-        super().__init__()
-        self._runtime = runtime
+    def __init__(self, of: "tuple[Path, RuntimeParams]") -> None:
+        """Args: a folder that is as they are, and `runtime` of the params of all of them."""
+        project, self._runtime = of
+        super().__init__(project)
 
     def for_runs(self) -> dict[str, str]:
         """The variables by which `kdtasks run` knows of it; none where stages start cold."""

@@ -23,6 +23,7 @@ SHOW = """
 import os, sys, threading
 print(sys.argv[1:], __name__, os.getcwd(), sys.path[0], os.environ["MARK"])
 print("tensorflow is there:", "tensorflow" in sys.modules, "stages" in __package__)
+print("kdtasks is there:", "kdtasks.learn.training.loop" in sys.modules)
 print("to standard error", file=sys.stderr)
 """
 TIDY = """
@@ -96,8 +97,9 @@ def test_a_warm_stage_prints_and_ends_as_a_cold_one(
     cold_status, cold_lines = start(["/bin/sh", "-c", f"exec {line}"])
     if "show" in line:
         assert lines[1] == "tensorflow is there: True True"
-        assert cold_lines[1] == "tensorflow is there: False True"
-        lines[1] = cold_lines[1]
+        assert lines[2] == "kdtasks is there: True"
+        assert cold_lines[1:3] == ["tensorflow is there: False True", "kdtasks is there: False"]
+        lines[1:3] = cold_lines[1:3]
     assert (status, sorted(lines)) == (cold_status, sorted(cold_lines))
 
 
@@ -209,7 +211,8 @@ def test_runs_pinned_alike_share_a_server_but_no_code(
     clone = tmp_path / "clone"
     shutil.copytree(project, clone)
     (clone / "stages/show.py").write_text("import tensorflow; print('the clone')", encoding="utf-8")
-    with closing(SharedStages(load_params(project / "params.yaml").runtime)) as shared:
+    runtime = load_params(project / "params.yaml").runtime
+    with closing(SharedStages((project, runtime))) as shared:
         for name, value in shared.for_runs().items():
             monkeypatch.setenv(name, value)
         assert shared._server
@@ -229,6 +232,65 @@ def test_runs_pinned_alike_share_a_server_but_no_code(
         params.write_text(text, encoding="utf-8")
         with closing(WarmStages(clone)) as other:
             assert other.address() not in (None, shared.address())
+
+
+PACKAGE = "MARK = 'own'\n"
+FROM_PACKAGE = """
+import sys, kdtasks
+print("imported:", "kdtasks.core.errors" in sys.modules, "kdtasks_extensions.mine" in sys.modules)
+print("own:", hasattr(kdtasks, "MARK"))
+"""
+
+
+@pytest.mark.parametrize("place", ["kdtasks/__init__.py", "extensions/mine.py"])
+def test_a_folder_with_code_of_its_own_runs_that(
+    warm: WarmStages, project: Path, tmp_path: Path, place: str
+):
+    folders = project, tmp_path / "other"
+    shutil.copytree(project / "stages", folders[1] / "stages")
+    (folders[1] / place).parent.mkdir()
+    (folders[1] / place).write_text(PACKAGE, encoding="utf-8")
+    shown = []
+    for folder in folders:
+        (folder / "stages/from_package.py").write_text(FROM_PACKAGE, encoding="utf-8")
+        words = warm.words("python -m stages.from_package") or []
+        output = subprocess.check_output(words, cwd=folder, env=child_environment(), text=True)
+        shown.append(output.splitlines())
+    is_own = place.startswith("kdtasks/")
+    assert shown == [
+        ["imported: True False", "own: False"],
+        ["imported: False False", f"own: {is_own}"],
+    ]
+
+
+def test_extensions_run_in_stages_alone(project: Path, tmp_path: Path):
+    """They may do more than import, after which forking is not safe."""
+    folder = tmp_path / "extended"
+    shutil.copytree(project, folder)
+    (folder / "extensions").mkdir()
+    (folder / "extensions/mine.py").write_text(
+        "from pathlib import Path\nPath('ran').touch()\n", encoding="utf-8"
+    )
+    with closing(WarmStages(folder)) as warm:
+        words = warm.words("python -m stages.show") or []
+        environment = {**child_environment(), "MARK": "set"}
+        shown = subprocess.check_output(words, cwd=folder, env=environment, text=True)
+    assert shown.splitlines()[1:] == ["tensorflow is there: True True", "kdtasks is there: False"]
+    assert not (folder / "ran").exists()
+
+
+def test_what_needs_no_tensorflow_does_not_wait_for_it(project: Path):
+    with closing(WarmStages(project)) as warm:
+        assert not warm.is_ready()
+        warm.begin()
+        warm.begin()  # from another thread
+        assert warm._server
+        os.kill(warm._server.pid, signal.SIGSTOP)  # it imports
+        assert warm.words("python -m stages.show", waits=False) is None
+        os.kill(warm._server.pid, signal.SIGCONT)
+        while not warm.is_ready():  # the test's own limit ends the wait
+            time.sleep(0.05)
+        assert warm.words("python -m stages.show", waits=False)
 
 
 def test_a_client_that_goes_away_at_once_harms_nothing(
