@@ -13,6 +13,7 @@ runs and then the exit status, as `subprocess` counts it; each byte that it send
 signal. When it goes away, the stage is killed with all that it started.
 """
 
+import atexit
 import contextlib
 import ctypes
 import gc
@@ -30,6 +31,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -151,12 +153,29 @@ def _become(request: list[object], streams: list[int], server: int, code: _Code)
     sys.path.insert(0, str(folder))
     sys.argv = [str(module), *map(str, arguments)]  # type: ignore[call-overload]
     importlib.invalidate_caches()
+    status = 0
     try:
         runpy.run_module(str(module), run_name="__main__", alter_sys=True)
+    except SystemExit as ending:
+        if not isinstance(ending.code, int | None):
+            raise
+        status = ending.code or 0
     except Exception:
         sys.excepthook(*sys.exc_info())
-        raise SystemExit(1) from None
-    raise SystemExit
+        status = 1
+    _end(status)
+
+
+def _end(status: int) -> NoReturn:
+    """End as the interpreter does, but without taking a million objects apart, for 0.25 s."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            status = 120
+    os._exit(status & 0xFF)
 
 
 class _Server:

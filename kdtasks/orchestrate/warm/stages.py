@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 _MODULES = ("tensorflow", "tf_keras", "pydantic", "yaml", "h5py")
 # all that stages import
-_LAYERS = tuple(
-    f"kdtasks.{name}"
-    for name in "core edge tasks data learn evaluate compress report params stage".split()
+_LAYERS = (
+    *("kdtasks.core", "kdtasks.edge", "kdtasks.tasks", "kdtasks.data", "kdtasks.learn"),
+    *("kdtasks.evaluate", "kdtasks.compress", "kdtasks.report", "kdtasks.params", "kdtasks.stage"),
 )
 _SHARED = "KDTASKS_WARM_STAGES"  # environment variable: a server's address, and its pins
 
