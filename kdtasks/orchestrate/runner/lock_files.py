@@ -51,6 +51,8 @@ class _LockFile:
         self._path = path
         self._seen: tuple[int, ...] | None = ()  # the version of the file that was read
         self._content: Any = {}
+        self._has_comments = False
+        self._dumped: dict[str, tuple[Any, str]] = {}  # entries, and how they are written
         self.before = list(self._read().get("stages") or {}) if before is None else before
         self.order = list(self.before)
 
@@ -66,15 +68,27 @@ class _LockFile:
             content["schema"] = "2.0"
         content["stages"] = {name: entries[name] for name in order}
         self._seen = ()  # until it is written, what is in memory is not what the file holds
-        write_text(self._path, dumps_yaml(content))
+        write_text(self._path, self._dump(content))
         self._seen = _version(self._path)
         return True
+
+    def _dump(self, content: Any) -> str:
+        """Write the content as DVC does, but each entry once: all of them take half a second."""
+        if self._has_comments:  # they may stand anywhere
+            return dumps_yaml(content)
+        for name, entry in content["stages"].items():
+            if name not in self._dumped or self._dumped[name][0] is not entry:
+                text = dumps_yaml({"stages": {name: entry}})
+                self._dumped[name] = entry, text.partition("\n")[2]
+        entries = (self._dumped[name][1] for name in content["stages"])
+        return dumps_yaml({**content, "stages": None}) + "".join(entries)
 
     def _read(self) -> Any:
         """The content, parsed anew only if somebody else has written the file."""
         version = _version(self._path)
         if version != self._seen:
             text = self._path.read_text(encoding="utf-8") if version else ""
+            self._has_comments = "#" in text
             self._content = parse_yaml_for_update(text, str(self._path)) or {}
             self._seen = version
         return self._content
