@@ -8,6 +8,7 @@ a second each by `kdtasks run --workers 1`: what the runner takes a stage beyond
 themselves. Wall times mean little on a busy machine; processor times are given beside them.
 
     python -m benchmarks.parallel_run [--recipe digits] [--repeats 1] [--against COMMIT]
+        [--ways repro run]
 """
 
 import argparse
@@ -26,7 +27,6 @@ from typing import NamedTuple
 
 from kdtasks.orchestrate.project.clone import make_scratch_clone
 from kdtasks.orchestrate.project.project import DVC, child_environment, find_project
-from kdtasks.orchestrate.project.recipes import use_recipe
 
 KDTASKS = (sys.executable, "-m", "kdtasks")
 COMMANDS = {
@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="mnist-5k", help="params file of recipes/")
     parser.add_argument("--repeats", type=int, default=1, help="rounds of whole runs")
     parser.add_argument("--against", metavar="COMMIT", help="time the code of this one as well")
+    parser.add_argument("--ways", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     arguments = parser.parse_args()
     project = find_project()
     with tempfile.TemporaryDirectory() as name, _checkout(project, arguments.against) as before:
@@ -61,6 +62,7 @@ def main() -> None:
             for code, source in {"today": project, "before": before}.items()
             if source
             for way, command in COMMANDS.items()
+            if way in arguments.ways
         }
         rounds = [
             {
@@ -96,7 +98,8 @@ def _time_whole(
     source: Path, folder: Path, recipe: str, command: tuple[str, ...]
 ) -> dict[str, Times]:
     project = make_scratch_clone(source, folder, {})
-    use_recipe(project, recipe, force=True)
+    # by its own code, whose params may have other keys
+    subprocess.run([*KDTASKS, "recipe", "use", recipe], cwd=project, check=True)
     times = {"whole": _time(command, project), "nothing": _time(command, project)}
     if "run" in command:
         for words in (["add", "--all"], ["commit", "--quiet", "--message", "all"]):
@@ -119,16 +122,24 @@ def _ratios(rounds: list[dict[tuple[str, str], dict[str, Times]]]) -> dict[str, 
             for kind in Times._fields
         }
 
-    found = {"run_over_repro": ratio(("today", "run", "whole"), ("today", "repro", "whole"))}
-    if ("before", "run") in rounds[0]:
-        for name, way, what in (
-            ("repro", "repro", "whole"),
-            ("run", "run", "whole"),
-            ("point", "run", "point"),
-        ):
-            found[f"{name}_over_before"] = ratio(("today", way, what), ("before", way, what))
+    compared = {
+        "run_over_repro": (("today", "run", "whole"), ("today", "repro", "whole")),
+        **{
+            f"{name}_over_before": (("today", way, what), ("before", way, what))
+            for name, way, what in (
+                ("repro", "repro", "whole"),
+                ("run", "run", "whole"),
+                ("point", "run", "point"),
+            )
+        },
+    }
+    found = {
+        name: ratio(*both)
+        for name, both in compared.items()
+        if all(one[:2] in rounds[0] for one in both)
+    }
     result = {f"{name}_{kind}": it for name, both in found.items() for kind, it in both.items()}
-    for way in COMMANDS:
+    for way in (way for code, way in rounds[0] if code == "today"):
         seconds = [one["today", way]["nothing"].wall for one in rounds]
         result[f"nothing_to_do_{way}_seconds"] = round(statistics.median(seconds), 2)
     return result

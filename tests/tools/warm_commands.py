@@ -1,7 +1,8 @@
 """`dvc` and `kdtasks` as processes of their own that fork from one that has imported them.
 
 Of what a tiny project costs, most is the imports of these two. The server is that of warm stages
-(kdtasks/orchestrate/warm), with other imports; without it every command starts cold.
+(kdtasks/orchestrate/warm), with other imports; without it every command starts cold. Runs that such
+commands begin share the warm stages of all tests, if their params pin them alike.
 """
 
 import shlex
@@ -16,6 +17,7 @@ import pytest
 from kdtasks.orchestrate.project import project
 from kdtasks.orchestrate.warm import program
 from kdtasks.orchestrate.warm.folder import socket_folder
+from kdtasks.orchestrate.warm.stages import WarmStages
 
 ROOT = Path(__file__).parents[2]
 SERVER = """
@@ -34,19 +36,25 @@ PRELOADED = (
 
 
 @pytest.fixture(scope="session")
-def command_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def command_folder(
+    tmp_path_factory: pytest.TempPathFactory, warm_stages: WarmStages
+) -> Iterator[Path]:
     """A folder with `dvc`, `kdtasks` and `warm-python`: a Python whose `-m` of them is warm."""
     folder = tmp_path_factory.mktemp("commands")
     with socket_folder() as private:
         address = str(private / "warm")
         ask = shlex.join([sys.executable, "-I", "-S", program.__file__, "ask", address])
+        shared = "".join(
+            f'[ "${name}" ] || export {name}={shlex.quote(value)}\n'
+            for name, value in warm_stages.for_runs().items()
+        )
         scripts = {name: f'exec {ask} {name} "$@"\n' for name in ("dvc", "kdtasks")}
         scripts["warm-python"] = (
             f'case "$1 $2" in "-m dvc" | "-m kdtasks") shift; exec {ask} "$@" ;; esac\n'
             f'exec {shlex.quote(sys.executable)} "$@"\n'
         )
         for name, text in scripts.items():
-            (folder / name).write_text(f"#!/bin/sh\n{text}", encoding="utf-8")
+            (folder / name).write_text(f"#!/bin/sh\n{shared}{text}", encoding="utf-8")
             (folder / name).chmod(0o755)
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(address)

@@ -20,6 +20,7 @@ from kdtasks.data.folders import broken
 from kdtasks.orchestrate.runner.graph import StageNode
 from kdtasks.orchestrate.runner.stamps import Watched
 from kdtasks.orchestrate.runner.unchanged import CODE
+from kdtasks.orchestrate.warm.stages import words_of_stage
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -54,9 +55,11 @@ def command_of(stage: "Stage") -> Command:
 
 
 def uses_tensorflow(stage: "Stage") -> bool:
-    """Whether a stage has threads, which are TensorFlow's unless it says otherwise."""
+    """Whether it is one of ours with threads, which are TensorFlow's unless it says otherwise."""
     meta = _meta(stage)
-    return "threads" in meta and bool(meta.get("tensorflow", True)) and not meta.get("exclusive")
+    has_threads = "threads" in meta and meta.get("tensorflow", True) and not meta.get("exclusive")
+    lines = _enforce_cmd_list(stage.cmd) if stage.cmd else []
+    return bool(has_threads and any(map(words_of_stage, lines)))
 
 
 def _meta(stage: "Stage") -> dict[str, Any]:
@@ -108,6 +111,7 @@ def stage_node(stage: "Stage", needs: tuple[str, ...]) -> StageNode:
         description=stage.desc or "",
         threads=threads,
         exclusive=bool(meta.get("exclusive", False)),
+        uses_tensorflow=uses_tensorflow(stage),
         metrics=tuple(str(out) for out in stage.outs if out.metric),
         plots=tuple(str(out) for out in stage.outs if out.plot),
     )

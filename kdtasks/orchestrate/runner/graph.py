@@ -19,6 +19,7 @@ class StageNode:
     description: str = ""
     threads: int = 1  # what its command uses at once: `meta: {threads: …}` in dvc.yaml
     exclusive: bool = False  # nothing may run beside it: `meta: {exclusive: true}`
+    uses_tensorflow: bool = False
     metrics: tuple[str, ...] = ()  # files, relative to the project's folder
     plots: tuple[str, ...] = ()
 

@@ -93,6 +93,9 @@ class SweepEngine(Generic[R]):
 
     def _run(self, job: Job, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         folder, tree = clone_path(self._plan.project, job.clone), self._planned_tree()
+        stages = self._stages.of((tree.project, job.point.params.runtime))
+        if self._plan.uses_tensorflow:
+            stages.begin()
         clone = self._make_clone(tree, folder, job.point.text)
         words = (*job.stages, "--workers", str(job.workers))
         if not run_in_clone(
@@ -102,7 +105,7 @@ class SweepEngine(Generic[R]):
             is_cancelled,
             self._guardian,
             start=self._commands.of(tree.project).words,
-            variables=self._stages.of((tree.project, job.point.params.runtime)).for_runs(),
+            variables=stages.for_runs(),
         ):
             return Outcome(StageState.CANCELLED, message="stopped")
         digest = self._keep(job, clone) if job.is_point else ""

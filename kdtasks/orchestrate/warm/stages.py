@@ -32,19 +32,19 @@ class PinnedStages(WarmServer):
         is_extended = names - {"__init__.py"}
         super().__init__(_MODULES, project, () if is_extended else _LAYERS)
 
+    def for_runs(self) -> dict[str, str]:
+        """The variables by which `kdtasks run` knows of it; none where stages start cold."""
+        address = None if why_cold() else self.address()
+        return {_SHARED: json.dumps([address, self._variables()])} if address else {}
+
     def words(self, line: str, *, waits: bool = True) -> list[str] | None:
-        """What to start for a command line; None unless it is a stage's `python -m stages.…`.
+        """What to start for a command line; None unless it is a stage's.
 
         Args:
             waits: for all imports; if not, None as well as long as there are some to come.
         """
-        if not waits and not self.is_ready():
-            return None
-        words = shlex.split(line)
-        is_plain = shlex.join(words) == line and words[:2] == ["python", "-m"]
-        if not (is_plain and words[2:] and words[2].startswith("stages.")):
-            return None
-        return self.command(*words[2:])
+        words = words_of_stage(line)
+        return self.command(*words) if words and (waits or self.is_ready()) else None
 
 
 class WarmStages(PinnedStages):
@@ -73,13 +73,15 @@ class SharedStages(PinnedStages):
         project, self._runtime = of
         super().__init__(project)
 
-    def for_runs(self) -> dict[str, str]:
-        """The variables by which `kdtasks run` knows of it; none where stages start cold."""
-        address = None if why_cold() else self.address()
-        return {_SHARED: json.dumps([address, self._variables()])} if address else {}
-
     def _variables(self) -> Mapping[str, str]:
         return _pins(self._runtime)
+
+
+def words_of_stage(line: str) -> list[str]:
+    """Module and arguments of a stage's `python -m stages.…`; none of any other command line."""
+    words = shlex.split(line)
+    is_plain = shlex.join(words) == line and words[:2] == ["python", "-m"]
+    return words[2:] if is_plain and "".join(words[2:3]).startswith("stages.") else []
 
 
 def _pins(runtime: "RuntimeParams") -> dict[str, str]:

@@ -54,13 +54,17 @@ def test_what_a_stage_says_of_itself(make_project: Callable[[str, str], Path]):
 def test_threads_are_tensorflow_s_unless_a_stage_says_otherwise(
     make_project: Callable[[str, str], Path],
 ):
-    meta = {
-        "plain": "{}",
-        "trains": "{threads: 2}",
-        "times": "{threads: 2, exclusive: true}",
-        "decodes": "{threads: 2, tensorflow: false}",
+    kinds = {
+        "plain": ("{}", "python -m stages.plain"),
+        "trains": ("{threads: 2}", "python -m stages.trains 0"),
+        "times": ("{threads: 2, exclusive: true}", "python -m stages.times"),
+        "decodes": ("{threads: 2, tensorflow: false}", "python -m stages.decodes"),
+        "echoes": ("{threads: 2}", "echo python -m stages.trains"),
     }
-    stages = [f"  {name}:\n    meta: {words}\n    cmd: echo" for name, words in meta.items()]
+    stages = [
+        f"  {name}:\n    meta: {meta}\n    cmd: {command}"
+        for name, (meta, command) in kinds.items()
+    ]
     project = make_project("kinds", "\n".join(["stages:", *stages]) + "\n")
     repository = Repository(project)
     graph = repository.plan()
