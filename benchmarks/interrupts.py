@@ -60,9 +60,9 @@ MOMENTS = (
     Moment((*RUN, "1"), 0.3, "distill@0 | epoch"),
     Moment(("dvc", "repro", "compress"), 3.0),
     Moment(("dvc", "repro", "compress"), 6.0, "python -m stages.compress int8"),
-    Moment((*RUN, "2"), 5.0, "compress@int8: running"),
-    Moment((*RUN, "1"), 5.0, "export@int8: running"),
-    Moment((*RUN, "1"), 4.0, "sensitivity: running"),
+    Moment((*RUN, "2"), 1.0, "compress@int8: running"),
+    Moment((*RUN, "1"), 0.3, "export@int8: running"),
+    Moment((*RUN, "1"), 0.5, "sensitivity: running"),
     Moment((*RUN, "1"), 3600.0),  # to its end
     Moment(("kdtasks", "sweep", "-S", "distill.alpha=0.2"), 3.0),
     Moment(("kdtasks", "sweep", "-S", "distill.alpha=0.2"), 2.0, "distill@0"),

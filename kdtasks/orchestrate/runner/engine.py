@@ -154,6 +154,8 @@ class SplitPhaseEngine(DvcEngine):
         warm = None if command.is_timed else self._warm
         if warm and self._repository.will_use_tensorflow():
             warm.begin()
+        if self._warm and command.is_timed:
+            self._warm.settle()
         for line, words in command.steps:
             on_line(f"> {line}")
             if warm:

@@ -74,7 +74,7 @@ class _LockFile:
 
     def _dump(self, content: Any) -> str:
         """Write the content as DVC does, but each entry once: all of them take half a second."""
-        if self._has_comments:  # they may stand anywhere
+        if self._has_comments or list(content)[-1] != "stages":  # DVC's `datasets` come after them
             return dumps_yaml(content)
         for name, entry in content["stages"].items():
             if name not in self._dumped or self._dumped[name][0] is not entry:

@@ -25,13 +25,19 @@ class Capacity(NamedTuple):
     cores: int
     threads: int  # of the widest stage of any point
     is_exclusive: bool  # a stage measures time: nothing may run beside its point
+    uses_tensorflow: bool = False
 
     @classmethod
     def of(cls, pipelines: Mapping[str, Pipeline], cores: int) -> "Capacity":
         """The room for the stages of some points."""
         stages = [stage for pipeline in pipelines.values() for stage in pipeline.stages.values()]
         threads = max((stage.threads for stage in stages), default=1)
-        return cls(cores, threads, any(stage.exclusive for stage in stages))
+        return cls(
+            cores,
+            threads,
+            any(stage.exclusive for stage in stages),
+            any(stage.uses_tensorflow for stage in stages),
+        )
 
     @property
     def stages(self) -> int:

@@ -59,7 +59,7 @@ class SweepPlan(Generic[R]):
     workers: int  # points at once
     cores: int
     note: str | None  # where less can run at once than was asked for
-    uses_tensorflow: bool
+    uses_tensorflow: bool  # and times nothing
     where: str = ""  # the cluster that it runs on; empty for this machine
 
     def project_folder(self, name: str) -> Path:
@@ -148,7 +148,7 @@ def plan_points(
         at_once,
         capacity.cores,
         capacity.note(workers),
-        any(node.uses_tensorflow for one in pipelines.values() for node in one.stages.values()),
+        capacity.uses_tensorflow and not capacity.is_exclusive,
     )
 
 

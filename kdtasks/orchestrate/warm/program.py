@@ -3,8 +3,8 @@
 `serve` imports modules once the first command is there, and then forks for every command that it
 is asked for. Nothing but imports has happened before, so the fork is as a fresh process that has
 just imported them. Where that includes kdtasks, a fork in a folder with other code of it, or with
-other extensions, forgets what was imported of either and imports its own. The server ends once its
-standard input does and no command is left.
+extensions, forgets what was imported of it and imports its own. The server ends once its standard
+input does and no command is left.
 
 `ask` is started in place of `python -m MODULE ARGUMENT…`: it has the process group, the streams and
 the exit status of the stage, and hands signals on; until the stage runs they end it. Without a
@@ -32,7 +32,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -50,7 +50,6 @@ _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux
 _FIRST = "numpy"
 
 _PACKAGE, _EXTENSIONS = "kdtasks", "extensions"
-_OF_A_PROJECT = (_PACKAGE, "kdtasks_extensions")  # what each may have of its own
 
 
 class _Code:
@@ -63,39 +62,72 @@ class _Code:
         self._hash = b""
 
     def import_all(self, packages: Sequence[str], folder: str) -> None:
-        """Import packages with all their modules, as commands in a folder do."""
+        """Import packages with all their modules, as commands in a folder do.
+
+        Not with extensions, which come with them: they may start threads, and what has some must
+        not fork.
+        """
+        if _has_extensions(folder):
+            return
+        states = self._states(folder)
         self._hash = self._hash_of(folder)
-        for name in packages:
-            package = importlib.import_module(name)
-            for found in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{name}."):
-                with contextlib.suppress(ImportError):  # of what only an extra installs
-                    importlib.import_module(found.name)
+        for name in packages if self._hash else ():
+            with contextlib.suppress(Exception):  # a command that imports it will say so
+                path = getattr(importlib.import_module(name), "__path__", ())
+                for found in pkgutil.walk_packages(path, f"{name}.", onerror=lambda _: None):
+                    with contextlib.suppress(Exception):
+                        importlib.import_module(found.name)
+        if self._states(folder) != states:  # the files that were hashed may not be those imported
+            self._hash = b"nobody's"
 
     def forget_other(self, folder: str) -> None:
         """Forget what was imported, unless commands in this folder run the same."""
-        if self._hash and self._hash != self._hash_of(folder):
+        if self._hash and (_has_extensions(folder) or self._hash != self._hash_of(folder)):
             for name in list(sys.modules):
-                if name.partition(".")[0] in _OF_A_PROJECT:
+                if name.partition(".")[0] == _PACKAGE:
                     del sys.modules[name]
 
     def _hash_of(self, folder: str) -> bytes:
-        own = Path(folder, _PACKAGE)
-        package = own if (own / "__init__.py").is_file() else self._installed
-        hashed = hashlib.sha256()
-        for part in (package, Path(folder, _EXTENSIONS)):
-            for name, content in _contents(part) if part else ():
-                hashed.update(f"{name} {len(content)} ".encode())
+        """Of all that the package holds; empty where that cannot be told."""
+        hashed, package = hashlib.sha256(), self._package(folder)
+        try:
+            for file in _files(package):
+                name, content = os.fsencode(file.relative_to(package)), file.read_bytes()
+                hashed.update(b"%s\0%d\0" % (name, len(content)))
                 hashed.update(content)
+        except OSError:
+            return b""
         return hashed.digest()
 
+    def _states(self, folder: str) -> list[tuple[int, int]]:
+        """What differs once a file was written, even if that has been undone."""
+        with contextlib.suppress(OSError):
+            states = [file.stat() for file in _files(self._package(folder))]
+            return [(state.st_ino, state.st_ctime_ns) for state in states]
+        return []
 
-def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of the files below a folder, but for compiled ones; in a fixed order."""
+    def _package(self, folder: str) -> Path:
+        own = Path(folder, _PACKAGE)
+        return self._installed if self._installed and not (own / "__init__.py").is_file() else own
+
+
+def _files(folder: Path) -> list[Path]:
+    """The files below a folder but compiled ones, in a fixed order.
+
+    Raises:
+        OSError: a folder is a link; who follows it may see others tomorrow.
+    """
+    files: list[Path] = []
     for path, folders, names in os.walk(folder):
-        folders[:] = sorted(set(folders) - {"__pycache__"})
-        for name in sorted(names):
-            file = Path(path, name)
-            yield file.relative_to(folder).as_posix(), file.read_bytes()
+        folders[:] = set(folders) - {"__pycache__"}
+        if any(Path(path, name).is_symlink() for name in folders):
+            raise OSError(f"{path} holds a link to a folder")
+        files += (Path(path, name) for name in names)
+    return sorted(file for file in files if file.is_file())
+
+
+def _has_extensions(folder: str) -> bool:
+    return any(pkgutil.iter_modules([str(Path(folder, _EXTENSIONS))]))
 
 
 def _receive(connection: socket.socket, streams: list[int]) -> list[object]:
@@ -168,13 +200,15 @@ def _become(request: list[object], streams: list[int], server: int, code: _Code)
 
 def _end(status: int) -> NoReturn:
     """End as the interpreter does, but without taking a million objects apart, for 0.25 s."""
-    threading._shutdown()  # type: ignore[attr-defined]
+    with contextlib.suppress(KeyboardInterrupt):
+        threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:
-            status = 120
+        except (OSError, ValueError, AttributeError):  # a reader that is gone, a closed stream
+            status = status or 120
+    ctypes.CDLL(None).fflush(None)
     os._exit(status & 0xFF)
 
 

@@ -68,18 +68,25 @@ class WarmServer:
                 with suppress(OSError):  # it has ended
                     self._first.connect(address)
                     self._first.shutdown(socket.SHUT_WR)
-                    self._first.setblocking(False)
 
     def is_ready(self) -> bool:
         """Whether it has imported all since `begin`, so that a command need not wait for that."""
         try:
             # it lets go of whoever asks for nothing
-            return self._first is not None and not self._first.recv(1)
+            return self._first is not None and not self._first.recv(1, socket.MSG_DONTWAIT)
         except OSError:
             return False
 
+    def settle(self) -> None:
+        """Wait until it imports no more, if it has begun to: for what is timed."""
+        if self._first:
+            with suppress(OSError):
+                self._first.recv(1)
+
     def retire(self) -> None:
         """Let the server end once no command runs."""
+        if self._first:
+            self._first.close()
         if self._server and self._server.stdin:
             with suppress(BrokenPipeError):
                 self._server.stdin.close()
@@ -90,8 +97,6 @@ class WarmServer:
         if self._server:
             self._server.kill()
             self._server.wait()
-        if self._first:
-            self._first.close()
         self._folder.close()
 
     def _variables(self) -> Mapping[str, str]:

@@ -4,9 +4,11 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kdtasks.core.errors import KdTasksError
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.orchestrate.processes import why_cold
 from kdtasks.orchestrate.warm.server import WarmServer
@@ -27,10 +29,14 @@ class PinnedStages(WarmServer):
     """A server for stages of any folder; where that has the same code, it is imported already."""
 
     def __init__(self, project: Path) -> None:
-        """Args: `project`, whose code is imported, unless it has extensions, which may do more."""
-        names = {path.name for path in ProjectPaths(project).extensions.glob("*.py")}
-        is_extended = names - {"__init__.py"}
-        super().__init__(_MODULES, project, () if is_extended else _LAYERS)
+        """Args: `project`, whose code is imported."""
+        super().__init__(_MODULES, project, _LAYERS)
+
+    def begin(self) -> None:
+        """Have it import now, where stages start warm."""
+        with suppress(KdTasksError):  # a stage will say what is wrong with params
+            if not why_cold():
+                super().begin()
 
     def for_runs(self) -> dict[str, str]:
         """The variables by which `kdtasks run` knows of it; none where stages start cold."""
@@ -79,7 +85,10 @@ class SharedStages(PinnedStages):
 
 def words_of_stage(line: str) -> list[str]:
     """Module and arguments of a stage's `python -m stages.…`; none of any other command line."""
-    words = shlex.split(line)
+    try:
+        words = shlex.split(line)
+    except ValueError:  # fine in a shell, such as an apostrophe in a comment
+        return []
     is_plain = shlex.join(words) == line and words[:2] == ["python", "-m"]
     return words[2:] if is_plain and "".join(words[2:3]).startswith("stages.") else []
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from kdtasks.orchestrate.processes import why_cold
 from kdtasks.orchestrate.runner.execute import LOGS, RunOptions, execute
 from kdtasks.orchestrate.runner.graph import StageState
+from tests.tools.complete_params import write_params
 from tests.tools.dvc_command import dvc
 
 # runs the project of the current folder, as `kdtasks run` does, in a process of its own
@@ -205,3 +207,27 @@ def test_what_a_stage_leaves_behind_holds_nothing_up(
     project = make_project("chatty", f"stages:\n  one:\n    cmd: '{chatty}'\n    outs: [out]\n")
     assert execute(project, RunOptions(), silent)["one"].state is StageState.COMPLETED
     wait_until(lambda: not is_alive(project), "it still talks")
+
+
+KINDS = """\
+stages:
+  trains: {cmd: python -m stages.tell trained, outs: [trained], meta: {threads: 1}}
+  reads: {cmd: python -m stages.tell read, deps: [trained], outs: [read]}
+  times: {cmd: python -m stages.tell timed, deps: [read], outs: [timed], meta: {exclusive: true}}
+"""
+TELL = """
+import sys
+from pathlib import Path
+Path(sys.argv[1]).write_text(str("tensorflow" in sys.modules))
+"""
+
+
+@pytest.mark.skipif(why_cold() is not None, reason=f"stages start cold here: {why_cold()}")
+def test_all_but_timed_stages_start_warm(make_project: Callable[[str, str], Path], silent: Any):
+    project = make_project("kinds", KINDS)
+    write_params(project)
+    (project / "stages").mkdir()
+    (project / "stages/tell.py").write_text(TELL, encoding="utf-8")
+    execute(project, RunOptions(workers=1), silent)
+    told = {name: (project / name).read_text() for name in ("trained", "read", "timed")}
+    assert told == {"trained": "True", "read": "True", "timed": "False"}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from dvc.utils.serialize import dumps_yaml, loads_yaml
+from dvc.utils.serialize import dumps_yaml, loads_yaml, modify_yaml
 
 from kdtasks.orchestrate.runner.lock_files import LockFiles
 
@@ -15,8 +15,8 @@ ENTRIES: dict[str, Any] = {
 }
 
 
-def test_each_entry_is_written_as_dvc_writes_it(tmp_path: Path):
-    lock = tmp_path / "dvc.lock"
+def test_the_file_is_the_one_that_dvc_writes_entry_by_entry(tmp_path: Path):
+    lock, other = tmp_path / "dvc.lock", tmp_path / "other.lock"
     files = LockFiles(tmp_path, [(str(lock), name) for name in ENTRIES])
     for name in reversed(ENTRIES):
         assert files.write(str(lock), {name: ENTRIES[name]})
@@ -24,10 +24,11 @@ def test_each_entry_is_written_as_dvc_writes_it(tmp_path: Path):
     entries = ENTRIES | {"second@a+b": {"cmd": "other"}}
     files.write(str(lock), {"second@a+b": entries["second@a+b"]})
     files.close()
-    written = (
-        dumps_yaml({"stages": {name: entry}}).partition("\n")[2] for name, entry in entries.items()
-    )
-    assert lock.read_text(encoding="utf-8") == f"schema: '2.0'\nstages:\n{''.join(written)}"
+    other.write_text(dumps_yaml({"schema": "2.0", "stages": {}}), encoding="utf-8")
+    for name, entry in entries.items():
+        with modify_yaml(str(other)) as content:
+            content["stages"][name] = entry
+    assert lock.read_text(encoding="utf-8") == other.read_text(encoding="utf-8")
 
 
 def test_what_another_process_adds_stays_and_so_do_comments(tmp_path: Path):
@@ -44,3 +45,18 @@ def test_what_another_process_adds_stays_and_so_do_comments(tmp_path: Path):
     assert stages == {"other": {"cmd": "echo"}, **{n: ENTRIES[n] for n in ("first", "third")}}
     assert written.startswith("# ours\n")
     assert "# theirs" in written
+
+
+def test_what_dvc_puts_after_the_stages_stays(tmp_path: Path):
+    lock = tmp_path / "dvc.lock"
+    datasets = [{"name": "d", "type": "dvc"}]
+    lock.write_text(
+        dumps_yaml({"schema": "2.0", "stages": {"a": {"cmd": "echo"}}, "datasets": datasets}),
+        encoding="utf-8",
+    )
+    files = LockFiles(tmp_path, [(str(lock), "first"), (str(lock), "a")])
+    files.write(str(lock), {"first": ENTRIES["first"]})
+    files.close()
+    content = loads_yaml(lock.read_text(encoding="utf-8"))
+    assert content["datasets"] == datasets
+    assert content["stages"] == {"first": ENTRIES["first"], "a": {"cmd": "echo"}}

@@ -27,8 +27,9 @@ print("kdtasks is there:", "kdtasks.learn.training.loop" in sys.modules)
 print("to standard error", file=sys.stderr)
 """
 TIDY = """
-import atexit, threading, time
+import atexit, ctypes, threading, time
 atexit.register(print, "atexit")
+ctypes.CDLL(None).printf(b"from C\\n")
 threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
 """
 FAMILY = """
@@ -50,10 +51,13 @@ MODULES = {
 }
 
 
+ROOT = Path(__file__).parents[3]
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
-    shutil.copy(Path(__file__).parents[3] / "params.yaml", folder)
+    shutil.copy(ROOT / "params.yaml", folder)
     (folder / "stages").mkdir()
     for name, code in MODULES.items():
         (folder / f"stages/{name}.py").write_text(code, encoding="utf-8")
@@ -118,6 +122,7 @@ def test_an_error_keeps_its_traceback(
         "sh work.sh",
         "python -m stages.show | tee log",
         "python -m stages.show && true",
+        "# don't\npython -m stages.show",
         "python -m other.module",
         "python -m",
         "python stages/show.py",
@@ -242,6 +247,14 @@ print("own:", hasattr(kdtasks, "MARK"))
 """
 
 
+SAY = """
+import sys
+imported = "kdtasks.learn.training.loop" in sys.modules
+from kdtasks.core import said
+print(said.WORD, imported)
+"""
+
+
 @pytest.mark.parametrize("place", ["kdtasks/__init__.py", "extensions/mine.py"])
 def test_a_folder_with_code_of_its_own_runs_that(
     warm: WarmStages, project: Path, tmp_path: Path, place: str
@@ -261,6 +274,34 @@ def test_a_folder_with_code_of_its_own_runs_that(
         ["imported: True False", "own: False"],
         ["imported: False False", f"own: {is_own}"],
     ]
+
+
+def test_code_that_is_edited_later_is_what_runs(tmp_path: Path):
+    """Results of the code as it was imported must not be filed under its new hash."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "kdtasks", tmp_path / "kdtasks")
+    said = tmp_path / "kdtasks/core/said.py"
+    said.write_text("WORD = 'first'", encoding="utf-8")
+    (tmp_path / "kdtasks/.#said.py").symlink_to("nobody@nowhere")  # of an editor
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "stages/say.py").write_text(SAY, encoding="utf-8")
+    with closing(WarmStages(tmp_path)) as warm:
+        words = warm.words("python -m stages.say") or []
+
+        def say() -> str:
+            return subprocess.check_output(words, cwd=tmp_path, env=child_environment(), text=True)
+
+        warm.begin()
+        warm.settle()
+        assert warm.is_ready()
+        assert say() == "first True\n"
+        said.write_text("WORD = 'afterwards'", encoding="utf-8")
+        assert say() == "afterwards False\n"
+        said.write_text("WORD = 'first'", encoding="utf-8")
+        assert say() == "first True\n"
+        # DVC's list of code follows links, and so would a cold stage
+        (tmp_path / "kdtasks/data/linked").symlink_to(tmp_path, target_is_directory=True)
+        assert say() == "first False\n"
 
 
 def test_extensions_run_in_stages_alone(project: Path, tmp_path: Path):
