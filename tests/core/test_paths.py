@@ -18,7 +18,7 @@ VALUES: dict[str, Any] = YAML(typ="safe", pure=True).load(REPOSITORY / PARAMS)
 VALUES["distill"]["arms"] = ["hard", "all_labels"]
 VALUES["evaluate"]["slices"]["folders"] = {"night": "data/night", "camera_b": "../b"}
 # What DVC does not write itself, and the folders of several outputs.
-INPUTS = {PATHS.params, PATHS.pipeline, PATHS.lock, PATHS.published}
+INPUTS = {PATHS.params, PATHS.pipeline, PATHS.lock, PATHS.extensions, PATHS.published}
 FOLDERS = {PATHS.report}
 
 
