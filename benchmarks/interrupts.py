@@ -59,7 +59,7 @@ MOMENTS = (
     Moment((*RUN, "1"), 2.0, "targets: running"),
     Moment((*RUN, "1"), 0.3, "distill@0 | epoch"),
     Moment(("dvc", "repro", "compress"), 3.0),
-    Moment(("dvc", "repro", "compress"), 6.0, "python -m stages.compress int8"),
+    Moment(("dvc", "repro", "compress"), 3.0, "python -m stages.compress int8"),
     Moment((*RUN, "2"), 1.0, "compress@int8: running"),
     Moment((*RUN, "1"), 0.3, "export@int8: running"),
     Moment((*RUN, "1"), 0.5, "sensitivity: running"),

@@ -22,6 +22,7 @@ def settings_of(params: Params) -> ReportSettings:
         notes=params.compress.notes,
         mask_values=params.data.source.mask_values,
         teacher_is_trained=params.teacher.source == "train",
+        teacher_has_weight=params.distill.alpha != 1.0 or bool(params.distill.hints),
         tuned_trials=params.tune.trials,
         params=params.model_dump(mode="json"),
     )

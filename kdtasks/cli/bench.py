@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 
 import typer
@@ -53,7 +52,8 @@ def bench_bundle(
     """
     open_bundle(bundle)
     model = load_predictor(bundle, threads=threads)
-    images = _images(model, names)
+    paths = list(require_images(names)) if names else []
+    images = _images(model, _spread(paths))
     timing = Timing(threads, rounds, WARMUP)
     run = benchmark_on(device, [bundle], images, timing, install=install)
     (times,) = run.bundles
@@ -75,7 +75,9 @@ def bench_bundle(
             content |= {"device": device, **run.machine()}
         print_json(content)
         return
-    source = "images given" if names else "images of the self-test"
+    source = "images of the self-test"
+    if names:
+        source = f"of {len(paths):,} images given" if len(images) < len(paths) else "images given"
     typer.echo(
         f"{len(images)} {source}, each the median of {quantity(rounds, 'round')}, threads: "
         f"{threads}, {run.cpu}"
@@ -98,8 +100,14 @@ def bench_bundle(
         )
 
 
-def _images(model: Predictor, names: Sequence[str]) -> Images:
-    if not names:
+def _spread(paths: Sequence[Path]) -> list[Path]:
+    """As many as are read, from beginning to end: folders are classes, and all should have some."""
+    count = min(len(paths), MOST_IMAGES)
+    return [paths[index * len(paths) // count] for index in range(count)]
+
+
+def _images(model: Predictor, paths: Sequence[Path]) -> Images:
+    if not paths:
         if model.test_images is None:
             raise BundleError(
                 "the bundle has no self-test whose images could be timed; give images: "
@@ -107,7 +115,7 @@ def _images(model: Predictor, names: Sequence[str]) -> Images:
             )
         return model.test_images
     images = []
-    for path in islice(require_images(names), MOST_IMAGES):
+    for path in paths:
         try:
             images.append(read_fitted(path, model).pixels)
         except DatasetError as error:

@@ -73,6 +73,7 @@ def _loaded() -> dict[str, ModuleType]:
             "runtime.device is gpu, and TensorFlow sees none; `kdtasks doctor` says what is there, "
             "pip install 'kdtasks[gpu]' brings NVIDIA's libraries, and auto takes the processor"
         )
+    modules["tensorflow"].get_logger().setLevel("ERROR")  # it warns of networks run one by one
     # Layers with random numbers keep them in variables, which training resets at every epoch.
     modules["tf_keras"].backend.experimental.enable_tf_random_generator()
     return modules

@@ -1,8 +1,9 @@
 """What to try next: one plain rule for each proposal.
 
+no teacher, or a better one: the distilled student is certainly worse than the one alone.
+a better teacher: it is worse than the student alone.
 check labels: at least 1 % of the labels that were judged look wrong, and at most a quarter; of
     models that contradict more the labels are not to blame.
-a better teacher: it is worse than the student alone.
 more labels of a class: its recall is the lowest of all, the interval of it ends below the mean of
     the recalls, and students see no more labels of it than of the median class.
 more epochs: a model was still improving when training ended.
@@ -10,7 +11,8 @@ a larger student: the distilled one is a point or more below the teacher on the 
     and on the training split too, so that it does not overfit: it cannot follow.
 more seeds: the gain is inconclusive, and its spread says how many would tell, or there are fewer
     than three.
-another loss or temperature: no gain is shown, though the teacher is a point or more better.
+another loss or temperature: no gain is shown, though the teacher is a point or more better, and
+    has weight.
 
 The rules say where to look first. Each proposal is to be tried, and none is a result.
 """
@@ -46,8 +48,8 @@ def proposals(
 ) -> list[Advice]:
     """Apply every rule; those that change what the others are judged by come first."""
     rules = (
+        _harm(statistics) or _teacher(statistics),
         _labels(known(label_errors)),
-        _teacher(statistics),
         _class(statistics, selection),
         _epochs(statistics),
         _student(statistics),
@@ -71,6 +73,18 @@ def _labels(errors: LabelErrors | None) -> Advice | None:
     )
 
 
+def _harm(statistics: Statistics) -> Advice | None:
+    gain, metric = known(statistics.gain), metric_on("test", statistics)
+    if gain is None or gain.verdict != "hurts" or not statistics.teacher_has_weight:
+        return None
+    return Advice(
+        "Train without this teacher, or take a better one.",
+        f"The distilled student is {text.points(-gain.mean, signed=False)} {metric.less} than the "
+        f"student alone ({text.points_range(gain.interval)}), and every variant comes from it: "
+        "with distill.alpha: 1.0 labels alone teach it.",
+    )
+
+
 def _teacher(statistics: Statistics) -> Advice | None:
     poor = poor_teacher(statistics)
     return Advice("Take a better teacher, or train it longer.", poor) if poor else None
@@ -87,10 +101,10 @@ def _class(statistics: Statistics, selection: Selection) -> Advice | None:
     if worst.interval[1] >= mean or seen > middle:
         return None
     return Advice(
-        f"Label more images of the class {name}.",
+        f"Label more images of class {name}.",
         f"Its recall of {text.percent_with_range(worst.recall, worst.interval)} is the lowest, the "
         f"mean over the classes is {text.percent(mean)}; students see "
-        f"{text.quantity(seen, 'label')} of it, of the median class {text.count(middle)}.",
+        f"{text.quantity(seen, 'label')} of it, and {text.count(middle)} of the median class.",
     )
 
 
@@ -119,7 +133,7 @@ def _student(statistics: Statistics) -> Advice | None:
 
 def _seeds(statistics: Statistics) -> Advice | None:
     gain = known(statistics.gain)
-    if gain is None or gain.verdict != "inconclusive":
+    if gain is None or gain.verdict != "inconclusive" or not statistics.teacher_has_weight:
         return None
     if gain.judged < LOOKS[0].seeds:
         return Advice(
@@ -140,7 +154,7 @@ def _loss(statistics: Statistics) -> Advice | None:
     teacher, alone = getattr(statistics.teacher, metric.key), statistics.student.mean
     if gain is None or gain.verdict == "helps" or teacher is None or alone is None:
         return None
-    if teacher - alone < _POINT:
+    if teacher - alone < _POINT or not statistics.teacher_has_weight:
         return None
     return Advice(
         "Try another loss or temperature (distill.loss).",

@@ -13,7 +13,7 @@ from kdtasks.tasks.registry import task_of
 
 _WORTH = {
     "helps": "Distillation was worth it",
-    "hurts": "Distillation did harm",
+    "hurts": "Distillation did harm, and every variant comes from it",
     "inconclusive": "Whether distillation was worth it is inconclusive",
 }
 
@@ -97,6 +97,11 @@ def _worth(statistics: Statistics) -> str:
     if gain is None:
         reason = getattr(statistics.gain, "refused", "")
         return f"Whether distillation was worth it is unknown: {reason}."
+    if not statistics.teacher_has_weight:
+        return (
+            "Nothing was distilled: with distill.alpha: 1.0 the teacher has no weight, and labels "
+            "alone taught every student."
+        )
     metric, rows = metric_on("test", statistics), statistics.rows or 0
     interval = (
         f" ({statistics.confidence * 100:g}{text.SPACE}% interval "

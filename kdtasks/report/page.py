@@ -106,7 +106,8 @@ def render_page(
         images["precision_recall"] = curves.models_figure(inputs.compared, examples, shown or "")
         images["precision_recall_classes"] = curves.classes_figure(examples, colours, shown or "")
     return environment.get_template("template.html").render(
-        **_plain(statistics) | {"metric": metric},
+        **_plain(statistics)
+        | {"metric": metric, "teacher_has_weight": statistics.teacher_has_weight},
         benchmarks={
             name: _benchmark(files.benchmark, selection.limits.device)
             for name, files in inputs.variants.items()

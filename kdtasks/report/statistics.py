@@ -66,6 +66,7 @@ def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statist
         start=starts[0].start if starts and starts[0] else None,
         gain=compare if isinstance(compare, Refusal) else compare.gain,
         teacher_worse_than_student=bool(tested and tested.teacher_worse_than_student),
+        teacher_has_weight=settings.teacher_has_weight,
         labels=inputs.labels,
         unlabelled=targets.unlabelled if targets else None,
         prospect=inputs.prospect,

@@ -30,6 +30,20 @@ def test_nothing_is_said_of_a_gpu_that_is_not_there():
     assert "cuda" not in done.stderr.lower()
 
 
+def test_nothing_is_said_of_networks_that_run_one_after_another():
+    """TensorFlow takes the forward passes of several for one that is compiled again and again."""
+    code = (
+        "from kdtasks.core.backend import tf\n"
+        "def run(n):\n"
+        "    @tf.function\n"
+        "    def forward(x): return x + n\n"
+        "    forward(tf.constant(1))\n"
+        "for n in range(12): run(n)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.skipif(bool(find_gpu()), reason="a GPU is there")
 def test_a_gpu_that_is_asked_for_has_to_be_there():
     done = compute(KDTASKS_DEVICE="gpu")

@@ -77,8 +77,9 @@ def of_classes(*, high: float, labels: int) -> list[str]:
 
 def test_labels_are_wanted_of_the_class_that_is_recalled_least() -> None:
     assert of_classes(high=0.79, labels=20) == [
-        "Label more images of the class cat. Its recall of 65.0 % (55.0 – 79.0 %) is the lowest, "
-        "the mean over the classes is 80.0 %; students see 20 labels of it, of the median class 30."
+        "Label more images of class cat. Its recall of 65.0 % (55.0 – 79.0 %) is the lowest, "
+        "the mean over the classes is 80.0 %; students see 20 labels of it, and 30 of the median "
+        "class."
     ]
     assert of_classes(high=0.79, labels=30)  # as many as of the median class are few enough
 
@@ -148,8 +149,12 @@ def test_another_loss_where_a_better_teacher_teaches_nothing(
         student=model_summary(mean=0.949),
         gain=gain_of(-0.01, (-0.02, -0.001), verdict),
     )
-    given = told(found)
-    assert given == (
+    harm = [
+        "Train without this teacher, or take a better one. The distilled student is 1.0 points "
+        "less accurate than the student alone (−2.0 to −0.1 points), and every variant comes from "
+        "it: with distill.alpha: 1.0 labels alone teach it."
+    ]
+    assert told(found) == (harm if verdict == "hurts" else []) + (
         [
             "Try another loss or temperature (distill.loss). The teacher is 1.1 points more "
             "accurate than the student alone, and distillation passed on −1.0 points of it."
@@ -157,6 +162,7 @@ def test_another_loss_where_a_better_teacher_teaches_nothing(
         if is_told
         else []
     )
+    assert told(found.model_copy(update={"teacher_has_weight": False})) == []
 
 
 def test_a_teacher_that_knows_less_comes_first() -> None:

@@ -88,4 +88,14 @@ def test_a_larger_student_than_its_teacher_saves_nothing() -> None:
     assert "2.2 points more than the teacher’s 95.0 %" in costs
     assert "an image, 2.0 times the teacher’s," in saves
     assert saves.endswith("its 15,000 parameters are about as many as the teacher’s.")
-    assert worth.startswith("Distillation did harm: over 3 seeds and 1,000 test images")
+    assert worth.startswith(
+        "Distillation did harm, and every variant comes from it: over 3 seeds and 1,000 test images"
+    )
+
+
+def test_without_weight_the_teacher_has_taught_nothing() -> None:
+    *_, worth = sentences(found(teacher_has_weight=False), selection("int8"))
+    assert worth == (
+        "Nothing was distilled: with distill.alpha: 1.0 the teacher has no weight, and labels "
+        "alone taught every student."
+    )

@@ -180,6 +180,7 @@ class Statistics(Record):
         confidence: level of the intervals.
         rows: of the test split; None where nothing was compared.
         start: the folder of the students' initial weights; None where they are random.
+        teacher_has_weight: whether it taught the distilled student anything.
         unlabelled: how sure the teacher is of the images without a label; None where there are
             none.
         arms: further students that were compared.
@@ -203,6 +204,7 @@ class Statistics(Record):
     start: str | None
     gain: Gain | Refusal
     teacher_worse_than_student: bool
+    teacher_has_weight: bool = True
     labels: Labels | Refusal
     unlabelled: TeacherConfidence | None
     prospect: Prospect | Refusal
