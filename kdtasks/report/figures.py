@@ -85,7 +85,7 @@ def gain_figure(gain: Gain) -> str:
                 axes.plot([end * 100 for end in interval], [height, height], color=Colour.DISTILL)
             axes.scatter(gain.mean * 100, height, s=34, color=Colour.DISTILL, marker="D", zorder=3)
         axes.set_yticks(heights, rows)
-        axes.set(ylim=(0.4, len(rows) + 0.6), xlabel="distilled less student alone, points")
+        axes.set(ylim=(0.4, len(rows) + 0.6), xlabel="distilled minus student alone, points")
         axes.tick_params(axis="y", length=0, labelcolor=Colour.INK)
         axes.grid(visible=False, axis="y")
         axes.margins(x=0.1)

@@ -119,7 +119,7 @@ def gains_figure(summary: SweepSummary) -> str:
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         axes.margins(x=0.08)
-        axes.set_xlabel("distilled less student alone, points")
+        axes.set_xlabel("distilled minus student alone, points")
 
     height = FRAME_HEIGHT + ROW_HEIGHT * max(1, len(shown))
     return draw("gains", "Mean gain of every point with its interval", plot, height=height)
