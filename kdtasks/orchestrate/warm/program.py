@@ -53,7 +53,7 @@ _PACKAGE, _EXTENSIONS = "kdtasks", "extensions"
 
 
 class _Code:
-    """The code of kdtasks and of a project's extensions that commands in a folder run."""
+    """The code of kdtasks that has been imported, which serves folders with the same alone."""
 
     def __init__(self) -> None:
         # a folder's own is not found yet
