@@ -10,6 +10,7 @@ from kdtasks.cli.images import read_fitted, require_images
 from kdtasks.cli.output import print_json, print_table
 from kdtasks.core.errors import BundleError, DatasetError
 from kdtasks.core.latency import STATISTICS, statistic_name
+from kdtasks.core.subset import evenly_spaced
 from kdtasks.core.text import NOTHING, quantity
 from kdtasks.edge.benchmark import Timing
 from kdtasks.edge.bundle_files import open_bundle
@@ -53,7 +54,7 @@ def bench_bundle(
     open_bundle(bundle)
     model = load_predictor(bundle, threads=threads)
     paths = list(require_images(names)) if names else []
-    images = _images(model, _spread(paths))
+    images = _images(model, evenly_spaced(paths, MOST_IMAGES))  # folders are classes: some of each
     timing = Timing(threads, rounds, WARMUP)
     run = benchmark_on(device, [bundle], images, timing, install=install)
     (times,) = run.bundles
@@ -98,12 +99,6 @@ def bench_bundle(
             "The self-test's images are chosen so that every exit has some: fractions, mean and "
             "percentiles\nof real images need real ones, kdtasks bench BUNDLE photos/"
         )
-
-
-def _spread(paths: Sequence[Path]) -> list[Path]:
-    """As many as are read, from beginning to end: folders are classes, and all should have some."""
-    count = min(len(paths), MOST_IMAGES)
-    return [paths[index * len(paths) // count] for index in range(count)]
 
 
 def _images(model: Predictor, paths: Sequence[Path]) -> Images:

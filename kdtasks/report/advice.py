@@ -26,7 +26,12 @@ from kdtasks.core.records.label_errors import LabelErrors
 from kdtasks.core.records.report import Selection, Statistics
 from kdtasks.evaluate.looks import LOOKS
 from kdtasks.report.inputs import known
-from kdtasks.report.sentences import metric_on, poor_teacher, still_improving
+from kdtasks.report.sentences import (
+    can_do_without_teacher,
+    metric_on,
+    poor_teacher,
+    still_improving,
+)
 
 # A point: what smaller differences are not worth another training.
 _POINT = 0.01
@@ -77,11 +82,12 @@ def _harm(statistics: Statistics) -> Advice | None:
     gain, metric = known(statistics.gain), metric_on("test", statistics)
     if gain is None or gain.verdict != "hurts" or not statistics.teacher_has_weight:
         return None
+    can_do = can_do_without_teacher(statistics.labels, statistics.data)
     return Advice(
-        "Train without this teacher, or take a better one.",
+        f"{'Train without this teacher, or take' if can_do else 'Take'} a better teacher.",
         f"The distilled student is {text.points(-gain.mean, signed=False)} {metric.less} than the "
-        f"student alone ({text.points_range(gain.interval)}), and every variant comes from it: "
-        "with distill.alpha: 1.0 labels alone teach it.",
+        f"student alone ({text.points_range(gain.interval)}), and every variant comes from it"
+        f"{': with distill.alpha: 1.0 labels alone teach it' if can_do else ''}.",
     )
 
 

@@ -83,7 +83,7 @@ class ReportSettings(NamedTuple):
         notes: pass to how to read the metrics of variants with it.
         mask_values: class name to what stands for it in masks; empty for classification.
         teacher_is_trained: whether it was trained here, on all labels of the training split.
-        teacher_has_weight: whether distillation gives its answers any.
+        teacher_has_weight: whether distillation gives its answers any where there are labels.
         tuned_trials: in which settings of the student alone, and as many in which those of the
             distilled one, were chosen; None where they were not tuned.
         params: all params as plain data, shown at the end of the page.

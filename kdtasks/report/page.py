@@ -35,6 +35,7 @@ from kdtasks.report.published import against_published
 from kdtasks.report.selection import candidates_of, select, summarise
 from kdtasks.report.sentences import (
     accuracy_on,
+    can_do_without_teacher,
     headline,
     metric_on,
     more_seeds,
@@ -143,6 +144,7 @@ def render_page(
         images_taught=images_taught(statistics),
         poor_teacher=poor_teacher(statistics),
         teacher_is_trained=settings.teacher_is_trained,
+        can_do_without_teacher=can_do_without_teacher(statistics.labels, statistics.data),
         tuned_trials=settings.tuned_trials,
         unsure=unsure_images(inputs.unsure, class_names),
         layers={name: _plain(found) for name, found in layers.items()},

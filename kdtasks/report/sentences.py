@@ -3,6 +3,7 @@
 from kdtasks.core import text
 from kdtasks.core.latency import statistic_name
 from kdtasks.core.records import Refusal
+from kdtasks.core.records.data import Dataset, Labels
 from kdtasks.core.records.evaluate import Gain
 from kdtasks.core.records.report import ModelSummary, Selection, Statistics
 from kdtasks.edge.scores import ALWAYS, NEVER
@@ -122,6 +123,13 @@ def poor_teacher(statistics: Statistics) -> str | None:
         f"The teacher ({text.percent(teacher)}) is {metric.less} than the student alone "
         f"({text.percent(student)} on average)."
     )
+
+
+def can_do_without_teacher(labels: Labels | Refusal, data: Dataset | Refusal) -> bool:
+    """Whether labels teach alone where they have all the weight: no image or pixel lacks one."""
+    seen, described = known(labels), known(data)
+    has_all = seen is None or not (seen.hidden or seen.unlabelled)
+    return has_all and (described is None or described.ignore_label is None)
 
 
 def still_improving(statistics: Statistics) -> str | None:

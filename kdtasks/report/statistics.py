@@ -16,6 +16,7 @@ from kdtasks.core.records.training import Training
 from kdtasks.evaluate.comparison import verdict_of
 from kdtasks.learn.training.trend import still_rising
 from kdtasks.report.inputs import ReportInputs, ReportSettings, Rows, VariantInputs, complete, known
+from kdtasks.report.sentences import can_do_without_teacher
 from kdtasks.report.slices import slice_summaries
 
 CURVES = (
@@ -66,7 +67,8 @@ def gather_statistics(inputs: ReportInputs, settings: ReportSettings) -> Statist
         start=starts[0].start if starts and starts[0] else None,
         gain=compare if isinstance(compare, Refusal) else compare.gain,
         teacher_worse_than_student=bool(tested and tested.teacher_worse_than_student),
-        teacher_has_weight=settings.teacher_has_weight,
+        teacher_has_weight=settings.teacher_has_weight
+        or not can_do_without_teacher(inputs.labels, inputs.dataset),
         labels=inputs.labels,
         unlabelled=targets.unlabelled if targets else None,
         prospect=inputs.prospect,

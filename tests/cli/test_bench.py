@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from kdtasks.cli.bench import _spread, bench_bundle
+from kdtasks.cli.bench import bench_bundle
+from kdtasks.cli.images import read_fitted
 from kdtasks.cli.inspect import inspect_bundle
 from kdtasks.cli.targets import print_target
 from kdtasks.compress.bundle.write import make_self_test, write_bundle
@@ -59,9 +60,16 @@ def test_of_many_images_some_of_every_folder_are_timed(bundle, tmp_path, capsys,
     monkeypatch.setattr("kdtasks.cli.bench.MOST_IMAGES", 4)
     for number in range(10):
         np.save(tmp_path / f"{number}.npy", IMAGES[0])
-    assert [path.name[0] for path in _spread(sorted(tmp_path.glob("*.npy")))] == list("0257")
+    read = []
+
+    def read_one(path, model):
+        read.append(path.stem)
+        return read_fitted(path, model)
+
+    monkeypatch.setattr("kdtasks.cli.bench.read_fitted", read_one)
     bench_bundle(bundle, [str(tmp_path)], rounds=5, threads=1)
     assert "4 of 10 images given, each" in capsys.readouterr().out
+    assert read == ["0", "3", "6", "9"]
 
 
 def test_without_images_nothing_is_timed(bundle, tmp_path):

@@ -150,7 +150,7 @@ def test_another_loss_where_a_better_teacher_teaches_nothing(
         gain=gain_of(-0.01, (-0.02, -0.001), verdict),
     )
     harm = [
-        "Train without this teacher, or take a better one. The distilled student is 1.0 points "
+        "Train without this teacher, or take a better teacher. The distilled student is 1.0 points "
         "less accurate than the student alone (−2.0 to −0.1 points), and every variant comes from "
         "it: with distill.alpha: 1.0 labels alone teach it."
     ]

@@ -1,5 +1,6 @@
 """The page: same bytes, self-contained, honest, and never brought down by a missing file."""
 
+import json
 import os
 import re
 import subprocess
@@ -116,9 +117,16 @@ def test_page_says_what_a_distillation_that_hurts_means(build: Callable[..., Pat
 
 
 def test_page_says_that_a_teacher_without_weight_taught_nothing(build: Callable[..., Path]) -> None:
-    words = text_of(build(distill={"alpha": 1.0}))
+    def label_all(root: Path) -> None:
+        labels = root / "metrics/labels.json"
+        content = json.loads(labels.read_text()) | {"hidden": 0, "unlabelled": 0}
+        labels.write_text(json.dumps(content))
+
+    words = text_of(build(distill={"alpha": 1.0}, change=label_all))
     assert "the teacher has no weight: labels alone taught both students" in words
     assert "Nothing was distilled" in words
+    # it teaches what bears no label all the same
+    assert "no weight" not in text_of(build(distill={"alpha": 1.0}, folder="hidden"))
 
 
 def test_page_says_what_each_student_saw_and_knew(build: Callable[..., Path]) -> None:

@@ -84,8 +84,7 @@ class ClusterStages(SplitPhaseEngine):
         """As on one machine, but a stage fills no more than one worker."""
         with open_repository(self._project) as repo:
             remote_settings(repo)  # says what is missing, if anything
-        self._graph = super().plan(targets)
-        nodes = self._graph.nodes.values()
+        nodes = super().plan(targets).nodes.values()
         return StageGraph.of(
             replace(node, threads=min(node.threads, self._narrowest)) for node in nodes
         )

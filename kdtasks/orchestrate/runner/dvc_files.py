@@ -36,8 +36,6 @@ class Command(NamedTuple):
     steps: tuple[tuple[str, list[str]], ...]  # each as dvc.yaml has it, and what to start
     folder: Path
     variables: dict[str, str]  # what DVC adds to the environment
-    uses_tensorflow: bool
-    is_timed: bool  # nothing may run beside it
     is_shared: bool  # once it has run, by the remote and its run-cache
 
 
@@ -48,22 +46,15 @@ def command_of(stage: "Stage") -> Command:
         tuple((line, _make_cmd(shell, line)) for line in _enforce_cmd_list(stage.cmd)),
         Path(options["cwd"]),
         {name: value for name, value in options["env"].items() if name.startswith("DVC_")},
-        uses_tensorflow(stage),
-        bool(_meta(stage).get("exclusive")),
         is_cacheable(stage) and _can_hash(stage) and all(out.can_push for out in stage.outs),
     )
 
 
-def uses_tensorflow(stage: "Stage") -> bool:
+def _uses_tensorflow(stage: "Stage", meta: dict[str, Any]) -> bool:
     """Whether it is one of ours with threads, which are TensorFlow's unless it says otherwise."""
-    meta = _meta(stage)
     has_threads = "threads" in meta and meta.get("tensorflow", True) and not meta.get("exclusive")
     lines = _enforce_cmd_list(stage.cmd) if stage.cmd else []
     return bool(has_threads and any(map(words_of_stage, lines)))
-
-
-def _meta(stage: "Stage") -> dict[str, Any]:
-    return stage.meta if isinstance(stage.meta, dict) else {}
 
 
 def is_cacheable(stage: "Stage") -> bool:
@@ -99,7 +90,7 @@ def stage_node(stage: "Stage", needs: tuple[str, ...]) -> StageNode:
     Raises:
         ProjectError: its `meta` in dvc.yaml holds something that makes no sense.
     """
-    meta = _meta(stage)
+    meta = stage.meta if isinstance(stage.meta, dict) else {}
     threads = meta.get("threads", 1)
     if not isinstance(threads, int) or threads < 1:
         raise ProjectError(
@@ -111,7 +102,7 @@ def stage_node(stage: "Stage", needs: tuple[str, ...]) -> StageNode:
         description=stage.desc or "",
         threads=threads,
         exclusive=bool(meta.get("exclusive", False)),
-        uses_tensorflow=uses_tensorflow(stage),
+        uses_tensorflow=_uses_tensorflow(stage, meta),
         metrics=tuple(str(out) for out in stage.outs if out.metric),
         plots=tuple(str(out) for out in stage.outs if out.plot),
     )

@@ -63,7 +63,8 @@ class DvcEngine(Engine):
     def plan(self, targets: Sequence[str]) -> StageGraph:
         """The stages that `targets` (none for all) need."""
         with span("DVC", self._events):
-            return self._repository.plan(targets)
+            self._graph = self._repository.plan(targets)
+        return self._graph
 
     def read_again(self, files: Iterable[str]) -> None:
         """Have DVC hash files that look unchanged to it."""
@@ -120,6 +121,7 @@ class SplitPhaseEngine(DvcEngine):
     def __init__(self, project: Path, guardian: Guardian, **options: bool) -> None:
         super().__init__(project, guardian, **options)
         self._warm = None if why_cold() else WarmStages(project)
+        self._will_use_tensorflow = False
 
     def close(self) -> None:
         """Release every lock, and let the process end that warm stages come from."""
@@ -130,7 +132,10 @@ class SplitPhaseEngine(DvcEngine):
     def survey(self) -> frozenset[str]:
         """Find the unchanged stages; from here on the files of all others are held."""
         with span("DVC", self._events):
-            return self._repository.start()
+            unchanged = self._repository.start()
+        rest = (node for name, node in self._graph.nodes.items() if name not in unchanged)
+        self._will_use_tensorflow = any(node.uses_tensorflow for node in rest)
+        return unchanged
 
     def bring_up_to_date(self, name: str, on_line: OnLine, is_cancelled: IsCancelled) -> Outcome:
         """Bring one stage up to date, all that it needs being so, and push it where asked to."""
@@ -151,15 +156,16 @@ class SplitPhaseEngine(DvcEngine):
         self, name: str, command: Command, on_line: OnLine, is_cancelled: IsCancelled
     ) -> Outcome:
         """Run a stage's command, and take in what it wrote."""
-        warm = None if command.is_timed else self._warm
-        if warm and self._repository.will_use_tensorflow():
+        node, warm = self._graph.nodes[name], self._warm
+        if warm and node.exclusive:  # it times something, and counts its own memory
+            warm.settle()
+            warm = None
+        if warm and self._will_use_tensorflow:
             warm.begin()
-        if self._warm and command.is_timed:
-            self._warm.settle()
         for line, words in command.steps:
             on_line(f"> {line}")
             if warm:
-                words = warm.words(line, waits=command.uses_tensorflow) or words
+                words = warm.words(line, waits=node.uses_tensorflow) or words
             ended = self._run(name, words, on_line, is_cancelled, command.folder, command.variables)
             if ended:
                 return ended

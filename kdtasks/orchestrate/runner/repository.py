@@ -35,7 +35,6 @@ from kdtasks.orchestrate.runner.dvc_files import (
     is_cacheable,
     readable_errors,
     stage_node,
-    uses_tensorflow,
     watched_by,
 )
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
@@ -128,14 +127,6 @@ class Repository:
                 if self._unchanged.issuperset(needs) and not stage.changed():
                     self._unchanged.add(name)
         return frozenset(self._unchanged)
-
-    def will_use_tensorflow(self) -> bool:
-        """Whether a stage that may run does, as far as `survey` has found."""
-        return any(
-            uses_tensorflow(stage)
-            for name, stage in self._stages.items()
-            if name not in self._unchanged
-        )
 
     def forget_hashes(self, files: Iterable[str]) -> None:
         """Have DVC read files again of which it believes to know the hash."""

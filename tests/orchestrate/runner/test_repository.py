@@ -71,9 +71,7 @@ def test_threads_are_tensorflow_s_unless_a_stage_says_otherwise(
     repository.start()
     steps = {name: repository.begin(name) for name in graph.nodes}
     repository.close()
-    assert {name for name, step in steps.items() if getattr(step, "uses_tensorflow", None)} == {
-        "trains"
-    }
+    assert {name for name, node in graph.nodes.items() if node.uses_tensorflow} == {"trains"}
     assert all(isinstance(step, Command) for step in steps.values())
 
 
