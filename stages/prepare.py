@@ -14,6 +14,7 @@ from kdtasks.data.links import refuse_unlisted_links
 from kdtasks.data.prepare import keep_usable, read_grouped_dataset, uneven_message, write_prepared
 from kdtasks.data.slices import read_parts, slice_rows
 from kdtasks.data.split import split_dataset
+from kdtasks.data.spool import chosen
 from kdtasks.data.teacher_images import TeacherImageFormat, write_teacher_images
 from kdtasks.data.unlabelled import read_unlabelled, write_unlabelled
 from kdtasks.params import Params
@@ -49,7 +50,7 @@ def main(params: Params, paths: ProjectPaths) -> None:
 
         answer = partial(label_by_teacher, params.teacher, paths.teacher_images)
     write_prepared(paths.prepared, dataset, split, data, answer)
-    tested = [dataset.origins[row] for row in split["test"]]
+    tested = chosen(dataset.origins, split["test"])
     slice_rows(tested, data.source.slices(Path(data.path)), dataset.task).write(paths.slices)
     height, width, channels = dataset.images.shape[1:]
     print(

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -57,6 +57,20 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as sorted, indented JSON: the same content gives the same bytes."""
     write_text(path, json_text(content))
+
+
+def write_lists(path: Path, lists: Mapping[str, Sequence[str]]) -> None:
+    """Write what `write_json` writes of lists by name, an entry at a time."""
+    opening = "{"
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
+        for name, entries in sorted(lists.items()):
+            file.write(f"{opening}\n  {json.dumps(name, ensure_ascii=False)}: [")
+            for number, entry in enumerate(entries):
+                comma = "," if number else ""
+                file.write(f"{comma}\n    {json.dumps(entry, ensure_ascii=False)}")
+            file.write("\n  ]" if len(entries) else "]")
+            opening = ","
+        file.write("\n}\n" if lists else "{}\n")
 
 
 def json_text(content: Any) -> str:

@@ -22,6 +22,8 @@ from kdtasks.data.stacked_rows import rows_of
 from kdtasks.tasks.registry import task_of
 
 LISTED = 20
+# Digests of images that are compared at once.
+_COMPARED = 50_000
 
 
 def exclude_contradictions(dataset: RawDataset) -> RawDataset:
@@ -35,7 +37,7 @@ def exclude_contradictions(dataset: RawDataset) -> RawDataset:
 
 def exclude_absent_classes(dataset: RawDataset) -> RawDataset:
     """Exclude classes that occur nowhere, as problems, and number the rest anew."""
-    present = dataset.class_weights().sum(axis=0) > 0
+    present = dataset.label_counts().total() > 0
     if present.all():
         return dataset
     absent = compress(dataset.class_names, ~present)
@@ -106,9 +108,22 @@ def listed(lines: list[str]) -> str:
 
 def first_equal(images: Any) -> np.ndarray:
     """For each image the first row with the same pixels (SHA-256): int64 [N]."""
-    digests = np.array([hashlib.sha256(image.tobytes()).digest() for image in images], "S32")
-    _, first, members = np.unique(digests, return_index=True, return_inverse=True)
-    return first[members]
+    digests = transformed(images, _digests)
+    # equal ones have equal beginnings, so that some beginnings are compared at a time
+    beginnings = digests[:, 0].astype(np.uint16) * 256 + digests[:, 1]
+    first = np.empty(len(digests), np.int64)
+    parts = len(digests) // _COMPARED + 1
+    for part in range(parts):
+        rows = np.flatnonzero(beginnings % parts == part)
+        some = np.ascontiguousarray(digests[rows]).view("S32").reshape(-1)
+        _, heads, members = np.unique(some, return_index=True, return_inverse=True)
+        first[rows] = rows[heads][members]
+    return first
+
+
+def _digests(images: np.ndarray) -> np.ndarray:
+    found = b"".join(hashlib.sha256(image.tobytes()).digest() for image in images)
+    return np.frombuffer(found, np.uint8).reshape(-1, 32)
 
 
 def same_images(dataset: RawDataset) -> np.ndarray:
@@ -123,9 +138,8 @@ def same_images(dataset: RawDataset) -> np.ndarray:
 
 
 def shared_rows(groups: np.ndarray) -> list[np.ndarray]:
-    """List the rows of every group of two or more images; `groups` are int [N]."""
-    _, members, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    shared = np.flatnonzero(sizes[members] > 1)
+    """List the rows of every group of two or more images; `groups` are int [N], from 0."""
+    shared = np.flatnonzero(np.bincount(groups)[groups] > 1)
     if not len(shared):
         return []
     order = shared[np.argsort(groups[shared], kind="stable")]
@@ -144,7 +158,7 @@ def mark_groups(dataset: RawDataset, *, near: bool) -> RawDataset:
     def label_name(row: int) -> str:
         return task.label_name(dataset.labels[row], dataset.class_names)
 
-    is_labelled = dataset.class_weights().sum(axis=1) > 0
+    is_labelled = dataset.label_counts().labelled()
     duplicates = [
         Duplicate(
             tuple(dataset.origins[row] for row in rows),

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from kdtasks.core.records.findings import (
 from kdtasks.data.checks import same_images, shared_rows
 from kdtasks.data.outliers import Levels, Outlier, image_outliers, levels_of, size_outliers
 from kdtasks.data.raw_dataset import RawDataset
+from kdtasks.data.spool import chosen
 from kdtasks.edge.images import resize_mask
 from kdtasks.tasks.registry import task_of
 
@@ -56,14 +57,14 @@ def overview_of(dataset: RawDataset) -> DataOverview:
     examiner = _Examiner(dataset)
     findings = Findings(
         files=len(dataset.headers),
-        formats=dict(Counter(header.format for header in dataset.headers.values()).most_common()),
-        deep=sum(header.deep for header in dataset.headers.values()),
+        formats=dict(Counter(header.format for _, header in dataset.headers).most_common()),
+        deep=sum(header.deep for _, header in dataset.headers),
         sizes=_sizes(dataset),
         brightness=_brightness(examiner.levels),
         samples=examiner.samples(),
         outliers=examiner.outliers(),
         copies=examiner.copies(),
-        masks=_masks(dataset, examiner.sources) if examiner.per_pixel else None,
+        masks=_masks(dataset, examiner) if examiner.per_pixel else None,
     )
     return DataOverview(findings, *examiner.thumbnails())
 
@@ -97,12 +98,11 @@ class _Examiner:
         self.per_pixel = task_of(dataset.task).per_pixel
         self._places: dict[int, int] = {}
         self.levels = levels_of(dataset.images)
-        # what each row was cut from
-        self.sources = (
-            [name.rpartition("[")[0] for name in dataset.origins]
-            if self.per_pixel
-            else list(dataset.origins)
-        )
+
+    def source(self, row: int) -> str:
+        """Name what a row was cut from."""
+        name = self._dataset.origins[row]
+        return name.rpartition("[")[0] if self.per_pixel else name
 
     def thumbnails(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
         """Images, and masks if there are any, of all that was shown."""
@@ -118,8 +118,8 @@ class _Examiner:
 
     def samples(self) -> dict[str, tuple[Shown, ...]]:
         """Some images of each class; of masks those that have the most of it."""
-        weights = self._dataset.class_weights()
-        counts = (weights > 0).sum(axis=0)
+        labels = self._dataset.label_counts()
+        counts = labels.having()
         classes = np.flatnonzero(counts)
         if len(classes) > MOST_CLASSES:
             order = classes[np.argsort(counts[classes], kind="stable")]
@@ -129,16 +129,17 @@ class _Examiner:
         names = self._dataset.class_names
         samples = {}
         for label in classes.tolist():
-            rows = np.flatnonzero(weights[:, label])
+            having = labels.of_class(label)
+            rows = np.flatnonzero(having)
             if self.per_pixel:
-                chosen = self._fullest(rows, weights[:, label])[:each]
+                chosen = self._fullest(rows, having)[:each]
                 size = self._dataset.labels[0].size
-                notes = [f"{weights[row, label] / size:.0%} of it" for row in chosen]
+                notes = [f"{having[row] / size:.0%} of it" for row in chosen]
             else:
                 steps = np.unique(np.linspace(0, len(rows) - 1, each).astype(int))
                 chosen, notes = rows[steps].tolist(), [""] * len(steps)
             samples[names[label]] = tuple(map(self._shown, chosen, notes))
-        if not weights.any() and len(self._dataset):
+        if not len(classes) and len(self._dataset):
             steps = np.unique(np.linspace(0, len(self._dataset) - 1, 2 * _MOST_OF_CLASS))
             samples["without a label"] = tuple(self._shown(int(row)) for row in steps)
         return samples
@@ -148,16 +149,26 @@ class _Examiner:
         dataset = self._dataset
         classes = np.zeros(len(dataset), int) if self.per_pixel else dataset.labels
         listed: dict[Oddity, Listed] = {
-            kind: self._listed(outliers, range(len(dataset)))
+            kind: self._listed(outliers, np.arange(len(dataset)))
             for kind, outliers in image_outliers(dataset.images, classes, self.levels).items()
         }
-        first = {name: row for row, name in reversed(list(enumerate(self.sources)))}
-        known = [name for name in dataset.headers if name in first]
+        numbers = (number for pair in self._first_rows() for number in pair)
+        places, first = np.fromiter(numbers, np.int64).reshape(-1, 2).T
         # masks are cut, so that images of any size may be as they are
         size = (1, 1) if self.per_pixel else dataset.images.shape[1:3]
-        sizes = size_outliers([dataset.headers[name] for name in known], (size[0], size[1]))
-        listed["size"] = self._listed(sizes, [first[name] for name in known])
+        headers = (header for _, header in chosen(dataset.headers, places))
+        sizes = size_outliers(headers, (size[0], size[1]))
+        listed["size"] = self._listed(sizes, first)
         return listed
+
+    def _first_rows(self) -> Iterator[tuple[int, int]]:
+        """The place of each header that rows are of, and the first of them; both are in order."""
+        row, rows = 0, len(self._dataset)
+        for place, (name, _) in enumerate(self._dataset.headers):
+            if row < rows and self.source(row) == name:
+                yield place, row
+                while row < rows and self.source(row) == name:
+                    row += 1
 
     def copies(self) -> Copies:
         """Pairs of copies: those under two labels, or in two given splits, come first."""
@@ -172,7 +183,7 @@ class _Examiner:
         pairs = dict.fromkeys(
             (int(one), int(other))
             for one, other in [*equal, *(pair for pair in near if first[pair[0]] != first[pair[1]])]
-            if self.sources[one] != self.sources[other] or not self.per_pixel
+            if not self.per_pixel or self.source(one) != self.source(other)
         )
         counted = [
             (not self.per_pixel and bool(dataset.labels[one] != dataset.labels[other]),
@@ -207,11 +218,11 @@ class _Examiner:
         """Rows with the most pixels, of each image one."""
         best: dict[str, int] = {}
         for row in rows[np.argsort(-pixels[rows], kind="stable")].tolist():
-            best.setdefault(self.sources[row], row)
+            best.setdefault(self.source(row), row)
         return list(best.values())
 
-    def _listed(self, outliers: Sequence[Outlier], rows: Sequence[int]) -> Listed:
-        shown = tuple(self._shown(rows[odd.row], odd.note) for odd in outliers[:_MOST_ODD])
+    def _listed(self, outliers: Sequence[Outlier], rows: npt.NDArray[np.int64]) -> Listed:
+        shown = tuple(self._shown(int(rows[odd.row]), odd.note) for odd in outliers[:_MOST_ODD])
         return Listed(total=len(outliers), shown=shown)
 
     def _shown(self, row: int, note: str = "") -> Shown:
@@ -227,7 +238,7 @@ class _Examiner:
 
 
 def _sizes(dataset: RawDataset) -> tuple[FileSize, ...]:
-    counts = Counter(header.upright_size for header in dataset.headers.values())
+    counts = Counter(header.upright_size for _, header in dataset.headers)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return tuple(
         FileSize(height=height, width=width, files=files)
@@ -240,11 +251,12 @@ def _brightness(levels: Levels) -> tuple[int, ...]:
     return tuple(counts.tolist())
 
 
-def _masks(dataset: RawDataset, sources: Sequence[str]) -> Masks:
-    weights = dataset.class_weights()
-    pixels, total = weights.sum(axis=0), math.prod(dataset.labels.shape)
+def _masks(dataset: RawDataset, examiner: _Examiner) -> Masks:
+    counts = dataset.label_counts()
+    pixels, total = counts.total(), math.prod(dataset.labels.shape)
+    sources = [examiner.source(row) for row in range(len(dataset))]
     having = [
-        len({sources[row] for row in np.flatnonzero(weights[:, label]).tolist()})
+        len({sources[row] for row in np.flatnonzero(counts.of_class(label)).tolist()})
         for label in range(len(dataset.class_names))
     ]
     return Masks(

@@ -15,10 +15,14 @@ SYSTEM_FILES = frozenset(
 
 def visible_entries(folder: Path) -> list[Path]:
     """List what is in a folder, by name; hidden entries and the systems' own files are not."""
-    # names are sorted many times faster than paths, to the same order
+    return list(_entries(folder))
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    # names are sorted many times faster than paths, to the same order, and take a fifth of the room
     names = sorted(path.name for path in folder.iterdir())
     visible = (name for name in names if not name.startswith("."))
-    return [folder / name for name in visible if name.lower() not in SYSTEM_FILES]
+    return (folder / name for name in visible if name.lower() not in SYSTEM_FILES)
 
 
 def inner_folders(folder: Path) -> list[Path]:
@@ -75,7 +79,7 @@ def _walked(folder: Path, above: tuple[Path, ...]) -> Iterator[Path]:
         raise DatasetError(
             f"{folder} is a link to a folder that it lies in, so its images have no end; remove it"
         )
-    for path in visible_entries(folder):
+    for path in _entries(folder):
         yield path
         if path.is_dir():
             yield from _walked(path, (*above, real))

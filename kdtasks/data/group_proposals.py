@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Iterable
 
 from kdtasks.core.text import quantity
 from kdtasks.data.groups import GroupBy
@@ -33,15 +33,15 @@ def grouping_word(column: str) -> str:
     return match[0] if match else ""
 
 
-def propose_groups(names: Sequence[str], strata: Sequence[Hashable]) -> tuple[GroupBy, str]:
+def propose_groups(names: Iterable[str], strata: int) -> tuple[GroupBy, str]:
     """Find out whether names tell of groups, such as bursts; it is for a person to decide.
 
     They do where most images share the matching part of their name with others, and the parts tell
     more than the classes and the splits that images are in.
 
     Args:
-        names: of the images, such as paths below `data.path`.
-        strata: what is known of each image anyhow, its class and its split.
+        names: of the images, such as paths below `data.path`; gone through several times.
+        strata: how many are told apart anyhow: pairs of a class and a split.
 
     Returns:
         a value for `data.group_by`, and a sentence; None and "" where nothing was found.
@@ -51,40 +51,37 @@ def propose_groups(names: Sequence[str], strata: Sequence[Hashable]) -> tuple[Gr
     for pattern in (*_OF_BURSTS, *numbered):
         if found := _proposal(pattern, names, strata):
             return found
-    folders = [name.split("/")[:-1] for name in names]
-    level = min(map(len, folders), default=0)
-    groups = ["/".join(parts[:level]) for parts in folders]
-    if level and _tells(groups, strata):
-        return level, _sentence(level, groups)
+    level = min((name.count("/") for name in names), default=0)
+    folders = Counter("/".join(name.split("/")[:level]) for name in names)
+    if level and _tells(folders, folders.total(), strata):
+        return level, _sentence(level, folders)
     rest = (_proposal(pattern, names, strata) for pattern in _COUNTED)
     return next(filter(None, rest), (None, ""))
 
 
-def _proposal(
-    pattern: str, names: Sequence[str], strata: Sequence[Hashable]
-) -> tuple[str, str] | None:
-    matches = [re.search(pattern, name) for name in names]
-    groups = [match[0] if match else None for match in matches]
-    if not _tells(groups, strata):
+def _proposal(pattern: str, names: Iterable[str], strata: int) -> tuple[str, str] | None:
+    matches = (re.search(pattern, name) for name in names)
+    sizes = Counter(match and match[0] for match in matches)
+    number, without = sizes.total(), sizes.pop(None, 0)
+    groups = Counter({name: size for name, size in sizes.items() if name is not None})
+    if not _tells(groups, number, strata):
         return None
     # names without a match are groups of their own; what comes first in a name would win
-    whole = pattern if all(matches) else rf"{pattern}|^(?!.*(?:{pattern})).*"
+    whole = rf"{pattern}|^(?!.*(?:{pattern})).*" if without else pattern
     return whole, _sentence(whole, groups)
 
 
-def _tells(groups: Sequence[str | None], strata: Sequence[Hashable]) -> bool:
-    sizes = Counter(group for group in groups if group is not None)
+def _tells(sizes: Counter[str], number: int, strata: int) -> bool:
     together = sum(size for size in sizes.values() if size > 1)
     return (
-        len(groups) >= _LEAST_IMAGES
-        and 2 * together >= len(groups)
-        and len(sizes) >= max(_LEAST_GROUPS, 2 * len(set(strata)))
-        and 4 * max(sizes.values()) <= len(groups)
+        number >= _LEAST_IMAGES
+        and 2 * together >= number
+        and len(sizes) >= max(_LEAST_GROUPS, 2 * strata)
+        and 4 * max(sizes.values()) <= number
     )
 
 
-def _sentence(group_by: GroupBy, groups: Sequence[str | None]) -> str:
-    sizes = Counter(group for group in groups if group is not None)
+def _sentence(group_by: GroupBy, sizes: Counter[str]) -> str:
     largest, size = sizes.most_common(1)[0]
     value = f"'{group_by}'" if isinstance(group_by, str) else group_by
     return (

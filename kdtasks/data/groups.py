@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -13,20 +13,19 @@ from kdtasks.core.text import quantity
 GroupBy = int | str | None
 
 
-def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None]:
-    r"""Give each item the group that its name stands for.
-
-    Args:
-        names: such as paths below `data.path`.
-        group_by: how many folders of the name count, or a pattern such as `scene(\d+)_`, whose
-            first group, or else the whole match, names the item's group; None groups nothing.
+def refuse_unnamed(names: Iterable[str], group_by: GroupBy) -> None:
+    """Refuse names that stand for no group, as of `group_named`; None of `group_by` refuses none.
 
     Raises:
         DatasetError: some names have fewer folders, or do not match.
     """
     if group_by is None:
-        return [None] * len(names)
-    groups = [group_named(name, group_by) for name in names]
+        return
+    number, without, example = 0, 0, ""
+    for name in names:
+        number += 1
+        if group_named(name, group_by) is None:
+            without, example = without + 1, example or name
     if isinstance(group_by, int):
         lacks, cure = (
             f"lie in fewer than {quantity(group_by, 'folder')}",
@@ -35,17 +34,20 @@ def named_groups(names: Sequence[str], group_by: GroupBy) -> Sequence[str | None
     else:
         lacks = f"do not match {group_by!r}"
         cure = "fix the pattern, or let it match all, as `scene\\d+|^(?!.*scene\\d).*` does"
-    without = [name for name, group in zip(names, groups, strict=True) if group is None]
     if without:
         raise DatasetError(
-            f"data.group_by: {len(without)} of {len(names)} names {lacks}, such as "
-            f"{without[0]!r}; {cure}"
+            f"data.group_by: {without} of {number} names {lacks}, such as {example!r}; {cure}"
         )
-    return groups
 
 
 def group_named(name: str, group_by: int | str) -> str | None:
-    """Give the group that a name stands for, as of `named_groups`; None where there is none."""
+    r"""Give the group that a name stands for; None where there is none.
+
+    Args:
+        name: such as a path below `data.path`.
+        group_by: how many folders of the name count, or a pattern such as `scene(\d+)_`, whose
+            first group, or else the whole match, names the group.
+    """
     if isinstance(group_by, int):
         folders = name.split("/")[:-1]
         return "/".join(folders[:group_by]) if len(folders) >= group_by else None
@@ -57,6 +59,15 @@ def number_groups(keys: Sequence[Hashable]) -> np.ndarray:
     """Number keys in the order in which they come: int64 [N], equal keys by equal numbers."""
     numbers: dict[Hashable, int] = {}
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64)
+
+
+def renumbered(groups: np.ndarray) -> np.ndarray:
+    """As `number_groups` of integers from 0, int [N], without a dictionary: int64 [N]."""
+    first = np.empty(groups.max(initial=-1) + 1, np.int64)
+    first[groups[::-1]] = np.arange(len(groups))[::-1]  # of equal ones the last is kept
+    head = first[groups]
+    first = np.cumsum(head == np.arange(len(groups))) - 1
+    return first[head]
 
 
 def join_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -153,7 +153,7 @@ def count_labels(
     return Labels(
         train=train,
         hidden=numbers["train"] - train,
-        by_class=dict(zip(dataset.class_names, counts.sum(axis=0).tolist(), strict=True)),
+        by_class=dict(zip(dataset.class_names, counts.total().tolist(), strict=True)),
         unlabelled=without,
         validation=numbers["validation"],
         calibration=numbers["calibration"],

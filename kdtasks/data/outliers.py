@@ -6,7 +6,7 @@ nearly all are alike the fences lie close, so a least distance from the median i
 They are for a person to look at; nothing is left out for them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,8 +32,8 @@ LEAST_IMAGES = 8
 LEAST_ASPECT, LEAST_AREA = 2.0, 4.0
 # Blocks a side that images are averaged over, to be compared with their class.
 _BLOCKS = 8
-# Images of a class in memory, as averages.
-_MOST_AT_ONCE = 10_000
+# Images of a class, as averages, that its median is of, and that are compared with it at a time.
+_MOST_OF_MEDIAN, _MOST_AT_ONCE = 10_000, 1_000
 
 
 class Levels(NamedTuple):
@@ -111,7 +111,7 @@ def image_outliers(
             for kind, outliers in by_kind.items()}  # fmt: skip
 
 
-def size_outliers(headers: Sequence[Header], image_size: Size) -> list[Outlier]:
+def size_outliers(headers: Iterable[Header], image_size: Size) -> list[Outlier]:
     """Find files of unusual shape or size, and those that have to be enlarged to twice and more.
 
     Args:
@@ -121,9 +121,10 @@ def size_outliers(headers: Sequence[Header], image_size: Size) -> list[Outlier]:
     Returns:
         places in `headers`, the oddest first.
     """
-    if not headers:
+    numbers = (side for header in headers for side in header.upright_size)
+    sides = np.fromiter(numbers, np.float64).reshape(-1, 2)
+    if not len(sides):
         return []
-    sides = np.array([header.upright_size for header in headers], np.float64)
     factors = {
         "shape": (np.log2(sides[:, 1] / sides[:, 0]), np.log2(LEAST_ASPECT)),
         "size": (np.log2(sides[:, 0] * sides[:, 1]), np.log2(LEAST_AREA)),
@@ -180,7 +181,8 @@ def class_distances(images: Images, classes: npt.NDArray[np.integer]) -> tuple[F
     distances, typical = np.zeros(len(images)), np.ones(len(images))
     for label in np.unique(classes):
         rows = np.flatnonzero(classes == label)
-        median = np.median(blocks[evenly_spaced(rows.tolist(), _MOST_AT_ONCE)], axis=0)
+        some = rows[evenly_spaced(range(len(rows)), _MOST_OF_MEDIAN)]
+        median = np.median(blocks[some], axis=0, overwrite_input=True)
         for some in np.array_split(rows, -(-len(rows) // _MOST_AT_ONCE)):
             distances[some] = np.sqrt(((blocks[some] - median) ** 2).mean(axis=1))
         typical[rows] = max(float(np.median(distances[rows])), 1e-6)

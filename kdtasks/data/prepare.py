@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kdtasks.core.events import span
-from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.files import atomic_folder, write_lists
 from kdtasks.core.records.data import Dataset, SplitCounts
 from kdtasks.core.text import and_list, quantity
 from kdtasks.data.checks import (
@@ -18,7 +18,7 @@ from kdtasks.data.checks import (
     refuse_unusable,
 )
 from kdtasks.data.decoded_images import DecodedImages
-from kdtasks.data.groups import count_groups, number_groups
+from kdtasks.data.groups import count_groups, renumbered
 from kdtasks.data.prepared import (
     DESCRIPTION,
     NAMES,
@@ -30,6 +30,7 @@ from kdtasks.data.prepared import (
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.read import read_dataset
 from kdtasks.data.settings import DataParams
+from kdtasks.data.spool import chosen
 from kdtasks.data.stacked_rows import rows_of, write_rows
 from kdtasks.tasks.imbalance import BALANCE_ADVICE, METRIC_ADVICE, uneven_sentence
 from kdtasks.tasks.registry import task_of
@@ -102,8 +103,8 @@ def write_prepared(
             for kind, array in _arrays(dataset, split[name], name).items():
                 path = partial / file_name(name, kind)
                 hashes[path.name] = write_rows(path, array)
-        names = {name: [dataset.origins[row] for row in split[name]] for name in SPLITS}
-        write_json(partial / NAMES, names)
+        names = {name: chosen(dataset.origins, split[name]) for name in SPLITS}
+        write_lists(partial / NAMES, names)
         record = describe(dataset, split, params, hashes)
         record.write(partial / DESCRIPTION)
         if answer:
@@ -148,7 +149,7 @@ def _write_answers(folder: Path, record: Dataset, answers: Mapping[str, np.ndarr
     for split, labels in answers.items():
         path = folder / file_name(split, "labels")
         hashes[path.name] = write_rows(path, labels)
-        found = task_of(record.task).label_counts(labels, len(record.class_names)).sum(axis=0)
+        found = task_of(record.task).label_counts(labels, len(record.class_names)).total()
         by_class = dict(zip(record.class_names, found.tolist(), strict=True))
         counts[split] = counts[split].model_copy(update={"by_class": by_class})
     record.model_copy(update={"sha256": hashes, "counts": counts}).write(folder / DESCRIPTION)
@@ -156,7 +157,7 @@ def _write_answers(folder: Path, record: Dataset, answers: Mapping[str, np.ndarr
 
 def _arrays(dataset: RawDataset, rows: np.ndarray, split: str) -> dict[str, Any]:
     """Take a split's arrays; its groups are numbered from 0 as they come."""
-    numbers = number_groups(_groups(dataset)[rows].tolist())
+    numbers = renumbered(_groups(dataset)[rows])
     arrays = {
         "images": rows_of(dataset.images, rows),
         "labels": rows_of(dataset.labels, rows),
@@ -173,10 +174,10 @@ def _groups(dataset: RawDataset) -> np.ndarray:
 
 def split_counts(dataset: RawDataset, split: Mapping[str, np.ndarray]) -> dict[str, SplitCounts]:
     """Count rows, and images or pixels by class, of every split."""
-    weights = dataset.class_weights()
+    weights = dataset.label_counts()
     counts = {}
     for name, rows in split.items():
-        by_class = weights[rows].sum(axis=0).tolist()
+        by_class = weights.take(rows).total().tolist()
         named = dict(zip(dataset.class_names, by_class, strict=True))
         groups = len(np.unique(_groups(dataset)[rows]))
         counts[name] = SplitCounts(

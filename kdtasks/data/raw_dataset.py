@@ -1,15 +1,17 @@
 """What every source is read into before it is split."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Duplicate, Problem
+from kdtasks.data.spool import chosen
 from kdtasks.data.stacked_rows import rows_of
 from kdtasks.edge.decoder import Header
+from kdtasks.tasks.label_counts import LabelCounts
 from kdtasks.tasks.registry import task_of
 
 
@@ -34,15 +36,15 @@ class RawDataset:
         problems: what was found wrong; what they name is not among `images`.
         excluded: what else is not among `images`, for no fault of its own.
         groups: int64 [N]; images of equal number must stay in one split; None: all are free.
-        given: str [N], the split that an image was given before it came here, or ""; None where
-            none was.
+        given: str objects [N], the split that an image was given before it came here, or ""; None
+            where none was.
         weights: float32 [N], how much a row's label counts in training; None where all do alike.
         split_positions: float64 [N], where a row lies on the line that a stable split divides; None
             where the split is not stable.
         duplicates: images with equal pixels, those that were excluded for it too.
         deep_range: of images with 16 bits a channel, the values that became 0 and 255; None where
             there were none.
-        headers: what the files of images say of themselves, by the name of the item.
+        headers: the name of an item and what its image's file says of itself, in the order of rows.
         copies: int64 [pairs, 2], rows of near copies; None where nobody has looked for them since
             rows were last taken.
         notes: sentences on what was found out of the files.
@@ -53,7 +55,7 @@ class RawDataset:
     images: Any
     labels: Any
     class_names: tuple[str, ...]
-    origins: tuple[str, ...]
+    origins: Sequence[str]
     ignore_label: int | None = None
     problems: tuple[Problem, ...] = ()
     excluded: tuple[Problem, ...] = ()
@@ -63,7 +65,7 @@ class RawDataset:
     split_positions: np.ndarray | None = None
     duplicates: tuple[Duplicate, ...] = ()
     deep_range: tuple[int, int] | None = None
-    headers: Mapping[str, Header] = field(default_factory=dict)
+    headers: Sequence[tuple[str, Header]] = ()
     copies: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -77,7 +79,7 @@ class RawDataset:
             self,
             images=rows_of(self.images, rows),
             labels=rows_of(self.labels, rows),
-            origins=tuple(self.origins[row] for row in rows),
+            origins=chosen(self.origins, rows),
             groups=None if self.groups is None else self.groups[rows],
             given=None if self.given is None else self.given[rows],
             weights=None if self.weights is None else self.weights[rows],
@@ -95,6 +97,6 @@ class RawDataset:
             return replace(rest, problems=tuple(sorted([*self.problems, *found])))
         return replace(rest, excluded=tuple(sorted([*self.excluded, *found])))
 
-    def class_weights(self) -> np.ndarray:
-        """Count what each row has of every class, as its task counts: int64 [N, classes]."""
+    def label_counts(self) -> LabelCounts:
+        """Count what each row has of every class, as its task counts."""
         return task_of(self.task).label_counts(self.labels, len(self.class_names))

@@ -1,9 +1,10 @@
 """Read a source: list its items, choose among them, decode what was chosen."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -14,14 +15,21 @@ from kdtasks.core.text import quantity
 from kdtasks.core.threads import in_order
 from kdtasks.data.decoded_images import DecodedImages
 from kdtasks.data.group_proposals import propose_groups
-from kdtasks.data.groups import join_groups, named_groups, number_groups, split_position
+from kdtasks.data.groups import (
+    group_named,
+    join_groups,
+    refuse_unnamed,
+    renumbered,
+    split_position,
+)
 from kdtasks.data.image_reader import ImageReader
+from kdtasks.data.listing import Listing, list_items
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset, UnusableFileError
 from kdtasks.data.settings import DataParams
 from kdtasks.data.sources import Example, Item
 from kdtasks.data.split import sample_stratified
-from kdtasks.data.spool import Spool
+from kdtasks.data.spool import Spool, SpooledObjects
 from kdtasks.data.stacked_rows import in_parts
 from kdtasks.data.survey import survey_depth
 from kdtasks.edge.decoder import Decoder, quiet_decoding
@@ -47,62 +55,48 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
             `group_by` does not go with the names, or images differ in size.
     """
     source, folder = params.source, Path(params.path)
-    entries = list(source.items(folder))
-    problems = [entry for entry in entries if isinstance(entry, Problem)]
-    items = [entry for entry in entries if isinstance(entry, Item)]
-    names = named_groups([item.name for item in items], params.group_by)
-    name_of = dict(zip(map(id, items), names, strict=True))
-    class_names = source.class_names(folder)
-    _refuse_contradictory(items, len(class_names))
-    chosen: list[Item] = []
+    listing = list_items(source, folder)
+    items, problems = listing.items, listing.problems
+    refuse_unnamed(listing.names, params.group_by)
     made = _Examples()
-    positions: list[float] = []
     budget = PixelBudget(params.max_pixels)
     reader = ImageReader(params.max_pixels, params.range, decoded, budget)
     with quiet_decoding():
         source, notes = source.resolved(folder, items, reader)
         rows = _choose(items, params.model_copy(update={"source": source}), reader, problems)
-        depth = survey_depth([item.image for item in rows], reader)
+        depth = survey_depth(rows, reader)
         reader = replace(reader, deep_range=depth.decoder.deep_range)
 
-        def read(item: Item) -> tuple[Sequence[Example], float]:
+        def read(item: Item) -> _Read:
+            group = None if params.group_by is None else group_named(item.name, params.group_by)
             with reader.room(item.image, params.image_size):
                 cut = source.examples(folder, item, reader, params.image_size, params.channels)
                 stable = params.stable_split
-                return cut, _split_position(
-                    item, name_of[id(item)], params.seed, reader
-                ) if stable else 0.0
+                position = _split_position(item, group, params.seed, reader) if stable else 0.0
+                return _Read(item, group, cut, position)
 
-        results = with_progress(in_order(_attempted(read), rows), len(rows), "reading images")
-        for item, result in zip(rows, results, strict=True):
+        results = in_order(_attempted(read), rows)
+        for result in with_progress(results, len(rows), "reading images"):
             if isinstance(result, Problem):
                 problems.append(result)
-                continue
-            examples, position = result
-            chosen += [item] * len(examples)
-            positions += [position] * len(examples)
-            made.extend(examples)
+            else:
+                made.extend(result)
     images, labels = made.arrays()
-    given = np.array([item.split or "" for item in chosen])
-    weights = np.array([item.weight for item in chosen], np.float32)
+    given, weights = made.given(), np.array(made.weights)
     dataset = RawDataset(
         task=source.task,
         images=images,
         labels=labels,
-        class_names=class_names,
-        origins=tuple(made.names),
+        class_names=listing.class_names,
+        origins=made.names,
         ignore_label=source.ignore_label,
         problems=tuple(sorted(problems)),
-        groups=_groups(chosen, [name_of[id(item)] for item in chosen]),
+        groups=made.groups(),
         weights=weights if (weights != 1.0).any() else None,
-        split_positions=np.array(positions) if params.stable_split else None,
+        split_positions=np.array(made.positions) if params.stable_split else None,
         given=given if given.any() else None,
         deep_range=reader.deep_range,
-        headers={
-            item.name: depth.headers[item.image]
-            for item in rows
-            if isinstance(item.image, Path) and item.image in depth.headers
-        },
+        headers=depth.headers,
         notes=(
             *source.layout_found(folder),
             *notes,
@@ -110,11 +104,11 @@ def read_dataset(params: DataParams, decoded: DecodedImages | None = None) -> Ra
             *depth.notes,
             *source.remarks(),
         ),
-        warnings=(*source.warnings(folder), *_warnings(items, params)),
+        warnings=(*source.warnings(folder), *_proposed(listing, params)),
     )
     pixels, unanswered = tuple(range(1, labels.ndim)), task_of(source.task).unanswered
     waits = np.concatenate([(part == unanswered).any(axis=pixels) for part in in_parts(labels)])
-    unlabelled = np.flatnonzero(~waits & (dataset.class_weights().sum(axis=1) == 0))
+    unlabelled = np.flatnonzero(~waits & ~dataset.label_counts().labelled())
     return dataset.exclude(dict.fromkeys(unlabelled.tolist(), "no labelled pixel"), fault=False)
 
 
@@ -124,37 +118,12 @@ def _taken(rows: Sequence[Item], items: Sequence[Item]) -> Sequence[str]:
     return [f"{len(rows):,} of {quantity(len(items), 'image')} are taken (data.max_images)"]
 
 
-def _warnings(items: Sequence[Item], params: DataParams) -> tuple[str, ...]:
+def _proposed(listing: Listing, params: DataParams) -> Sequence[str]:
     """Propose groups where names look like it and nobody has said what belongs together."""
-    if params.group_by is not None or any(item.group is not None for item in items):
+    if params.group_by is not None or listing.has_groups:
         return ()
-    strata = [(item.label if isinstance(item.label, int) else None, item.split) for item in items]
-    _, sentence = propose_groups([item.name for item in items], strata)
-    return (sentence,) if sentence else ()
-
-
-def _refuse_contradictory(items: Sequence[Item], num_classes: int) -> None:
-    """Refuse labels and splits that there are not, and groups that straddle given splits."""
-    splits_of: dict[str, set[str | None]] = {}
-    for item in items:
-        if isinstance(item.label, int) and not 0 <= item.label < num_classes:
-            raise DatasetError(
-                f"{item.name} has the label {item.label}, 0…{num_classes - 1} were expected; "
-                "correct its label, or download the official files again"
-            )
-        if item.split not in (None, *SPLITS):
-            raise DatasetError(
-                f"{item.name} is of split {item.split!r}; the splits are {', '.join(SPLITS)}"
-            )
-        if item.group is not None:
-            splits_of.setdefault(item.group, set()).add(item.split)
-    for group, splits in splits_of.items():
-        if len(splits) > 1:
-            names = sorted(name or "none" for name in splits)
-            raise DatasetError(
-                f"group {group!r} has images of the splits {', '.join(names)}; a group stays "
-                "together: give all of its images one split, or none of them"
-            )
+    _, sentence = propose_groups(listing.names, len(listing.strata))
+    return [sentence] if sentence else ()
 
 
 def _choose(
@@ -202,17 +171,40 @@ def _attempted(work: Callable[[Item], R]) -> Callable[[Item], R | Problem]:
     return attempt
 
 
+class _Read(NamedTuple):
+    """What was read of an item; `group` is what its name stands for, as of `group_named`."""
+
+    item: Item
+    group: str | None
+    examples: Sequence[Example]
+    position: float
+
+
 class _Examples:
-    """Collects examples as they are read: their names, and their pixels and masks in files."""
+    """Collects examples as they are read: in files, but for some numbers of each."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
+        self.names = SpooledObjects[str]()
+        self.positions, self.weights = array("d"), array("f")
         self._images, self._labels = Spool(), Spool()
         self._shape: tuple[int, ...] = ()
+        self._splits = array("b")
+        # the first item of the group that the source gives, and of the one that the name tells
+        self._of_source, self._of_name = array("i"), array("i")
+        self._first: tuple[dict[str, int], dict[str, int]] = {}, {}
+        self._count = 0
+        self._several = False
 
-    def extend(self, examples: Sequence[Example]) -> None:
+    def extend(self, read: _Read) -> None:
         """Append examples; raise DatasetError where one has another shape than the first."""
-        for name, image, label in examples:
+        item, number = read.item, self._count
+        self._count += 1
+        self._several |= len(read.examples) > 1
+        of_source, of_name = (
+            number if group is None else first.setdefault(group, number)
+            for group, first in zip((item.group, read.group), self._first, strict=True)
+        )
+        for name, image, label in read.examples:
             self._shape = self._shape or image.shape
             if image.shape != self._shape:
                 raise DatasetError(
@@ -222,21 +214,34 @@ class _Examples:
             self.names.append(name)
             self._images.extend(image[np.newaxis])
             self._labels.extend(label[np.newaxis])
+            self.positions.append(read.position)
+            self.weights.append(item.weight)
+            self._splits.append(("", *SPLITS).index(item.split or ""))
+            self._of_source.append(of_source)
+            self._of_name.append(of_name)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Images and labels; numbers of classes are in memory."""
-        if not self.names:
+        if not len(self.names):
             return np.empty((0, 1, 1, 1), np.uint8), np.empty(0, np.int32)
         labels = self._labels.array()
         return self._images.array(), labels if labels.ndim > 1 else np.array(labels)
 
+    def given(self) -> np.ndarray:
+        """The split that each was given before, or ""."""
+        return np.array(("", *SPLITS), object)[np.frombuffer(self._splits, np.int8)]
 
-def _groups(items: Sequence[Item], named: Sequence[str | None]) -> np.ndarray | None:
-    """Number what stays together: a group of the source, a named one, the examples of one item."""
-    of_source = [id(item) if item.group is None else item.group for item in items]
-    of_user = [id(item) if name is None else name for item, name in zip(items, named, strict=True)]
-    groups = join_groups(number_groups(of_source), number_groups(of_user))
-    return groups if len(np.unique(groups)) < len(items) else None
+    def groups(self) -> np.ndarray | None:
+        """Number what stays together: a group of the source, a named one, the examples of one item.
+
+        Returns:
+            int64 [N], or None where each is on its own.
+        """
+        if not self._several and not any(self._first):
+            return None
+        of_source, of_name = np.array(self._of_source), np.array(self._of_name)
+        groups = join_groups(renumbered(of_source), renumbered(of_name))
+        return groups if len(np.unique(groups)) < len(groups) else None
 
 
 def _split_position(item: Item, name: str | None, seed: int, reader: ImageReader) -> float:

@@ -97,7 +97,7 @@ def all_test(raw: RawDataset) -> dict[str, np.ndarray]:
 def _renumber_classes(raw: RawDataset, dataset: PreparedDataset, folder: Path) -> RawDataset:
     """Number classes as the dataset does."""
     names = dataset.class_names
-    present = raw.class_weights().sum(axis=0) > 0
+    present = raw.label_counts().total() > 0
     for name in np.array(raw.class_names)[present].tolist():
         if name not in names:
             raise DatasetError(

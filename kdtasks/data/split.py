@@ -10,6 +10,7 @@ from kdtasks.data.groups import lowest_positions
 from kdtasks.data.prepared import SPLITS
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import SplitParams
+from kdtasks.tasks.label_counts import LabelCounts
 
 ATTEMPTS = 20
 UNASSIGNED = -1
@@ -37,29 +38,28 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
     dealt = tuple(name for name in SPLITS if name not in rows)
     free = np.flatnonzero(given == "")
     fractions = np.array([getattr(params, name) for name in dealt])
-    weights = dataset.class_weights()
+    counts = dataset.label_counts()
     for name, own in rows.items():
-        _require_classes(weights[own] > 0, dataset.class_names, (name,))
+        _require_classes(counts.take(own).having(), dataset.class_names, (name,))
     generator = np.random.default_rng([seed, 3])
     if not dealt:  # all four were given
         return {name: generator.permutation(rows[name]) for name in SPLITS}
     labels = dataset.groups if dataset.groups is not None else np.arange(len(dataset))
-    _, members = np.unique(labels[free], return_inverse=True)
-    sizes = np.bincount(members)
+    members = _numbered(labels[free])
     names: Sequence[str] = dataset.class_names
-    if not weights[free].any():
-        names, weights = ("(without labels)",), np.ones((len(dataset), 1), np.int64)
-    group_weights = np.zeros((len(sizes), len(names)), np.int64)
-    np.add.at(group_weights, members, weights[free])
-    _require_classes(group_weights > 0, names, dealt)
+    if not counts.take(free).labelled().any():
+        names = ("(without labels)",)
+        counts = LabelCounts(np.ones((1, 1), np.int64), np.zeros(len(dataset), np.int32))
+    groups = _grouped(counts.take(free), members)
+    _require_classes(groups.having()[1:], names, dealt)
     fractions /= fractions.sum()
     assigned: np.ndarray | None
     if dataset.split_positions is not None:
         assigned = assign_by_position(dataset.split_positions[free], members, fractions)
-        present = [(group_weights[assigned == k] > 0).any(axis=0) for k in range(len(dealt))]
+        present = [groups.take(assigned == k).total()[1:] > 0 for k in range(len(dealt))]
         _require_every_class(np.array(present), names, dealt)
     else:
-        assigned = stratified_group_split(group_weights, sizes, fractions, seed=seed)
+        assigned = stratified_group_split(groups, fractions, seed=seed)
     if assigned is None:
         raise DatasetError(
             f"no way was found to put every class into each of {', '.join(dealt)}, since rare "
@@ -69,12 +69,44 @@ def split_dataset(dataset: RawDataset, params: SplitParams, *, seed: int) -> dic
     return {name: generator.permutation(rows[name]) for name in SPLITS}
 
 
-def _require_classes(present: np.ndarray, names: Sequence[str], splits: Sequence[str]) -> None:
-    """Refuse classes that are in fewer groups (bool [groups, classes]) than there are splits."""
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """Number groups from 0 by their numbers, as `np.unique` does: int64 [N]."""
+    present = np.zeros(groups.max(initial=-1) + 1, bool)
+    present[groups] = True
+    return (np.cumsum(present) - 1)[groups]
+
+
+def _grouped(counts: LabelCounts, members: np.ndarray) -> LabelCounts:
+    """Count the rows of each group, and behind them what it has of each class.
+
+    Args:
+        counts: of rows.
+        members: int [N], the group of each row, 0 … groups − 1.
+
+    Returns:
+        of groups; those of one row share the kind of their row.
+    """
+    sizes = np.bincount(members)
+    kind_of = np.empty(len(sizes), np.int32)
+    kind_of[members] = counts.kind_of
+    of_one = np.column_stack([np.ones(len(counts.kinds), np.int64), counts.kinds])
+    shared = np.flatnonzero(sizes > 1)
+    number = np.zeros(len(sizes), np.int32)
+    number[shared] = np.arange(len(shared))
+    together = np.zeros((len(shared), of_one.shape[1]), np.int64)
+    rows = np.flatnonzero(sizes[members] > 1)
+    np.add.at(together, number[members[rows]], of_one[counts.kind_of[rows]])
+    kind_of[shared] = len(of_one) + number[shared]
+    return LabelCounts(np.concatenate([of_one, together]), kind_of)
+
+
+def _require_classes(counts: np.ndarray, names: Sequence[str], splits: Sequence[str]) -> None:
+    """Refuse classes that are in fewer groups, int [classes], than there are splits."""
     needed = len(splits)
-    counts = zip(names, present.sum(axis=0), strict=True)
     short = [
-        f"class {name}: {count}, {needed - count} more" for name, count in counts if count < needed
+        f"class {name}: {count}, {needed - count} more"
+        for name, count in zip(names, counts, strict=True)
+        if count < needed
     ]
     if short:
         raise DatasetError(
@@ -99,7 +131,7 @@ def _require_every_class(present: np.ndarray, names: Sequence[str], splits: Sequ
 
 
 def stratified_group_split(
-    weights: np.ndarray, sizes: np.ndarray, fractions: np.ndarray, *, seed: int
+    groups: LabelCounts, fractions: np.ndarray, *, seed: int
 ) -> np.ndarray | None:
     """Assign every group to a split, stratified: fractions hold for all rows and for each class.
 
@@ -110,21 +142,20 @@ def stratified_group_split(
     stratification (Sechidis et al., ECML 2011).
 
     Args:
-        weights: int [groups, classes], images or pixels; every class in as many groups as there
-            are splits at least.
-        sizes: int [groups], rows of each group.
+        groups: of each its rows, and behind them its images or pixels of each class; every class
+            is in as many groups as there are splits at least.
         fractions: float [splits], above 0, adding up to 1.
         seed: of the order in which equal groups come.
 
     Returns:
-        int64 [groups], the split of each; None if no order that was tried gives every class to
+        int8 [groups], the split of each; None if no order that was tried gives every class to
         every split.
     """
-    columns = np.column_stack([sizes, weights]).astype(np.float64)
-    columns /= columns.sum(axis=0)
+    columns = groups.kinds / groups.total()
+    sizes = groups.kinds[:, 0]
     for attempt in range(ATTEMPTS):
-        order = np.random.default_rng([seed, 2, attempt]).permutation(len(sizes))
-        dealt = _deal(columns[order], sizes[order], fractions)
+        order = np.random.default_rng([seed, 2, attempt]).permutation(len(groups.kind_of))
+        dealt = _deal(columns, sizes, groups.kind_of[order], fractions)
         if dealt is not None:
             assigned = np.empty_like(dealt)
             assigned[order] = dealt
@@ -132,25 +163,31 @@ def stratified_group_split(
     return None
 
 
-def _deal(columns: np.ndarray, sizes: np.ndarray, fractions: np.ndarray) -> np.ndarray | None:
-    assigned = np.full(len(sizes), UNASSIGNED)
+def _deal(
+    columns: np.ndarray, sizes: np.ndarray, kind_of: np.ndarray, fractions: np.ndarray
+) -> np.ndarray | None:
+    """Deal groups of some kinds, whose columns and sizes are by kind, in their order."""
+    assigned = np.full(len(kind_of), UNASSIGNED, np.int8)
     filled = np.zeros((len(fractions), columns.shape[1]))
     holds = columns[:, 1:] > 0
-    for class_index in np.argsort(holds.sum(axis=0), kind="stable"):
+    having = np.bincount(kind_of, minlength=len(holds)) @ holds
+    for class_index in np.argsort(having, kind="stable"):
+        of_class = np.flatnonzero(holds[:, class_index][kind_of])
         for split in np.argsort(fractions, kind="stable"):
             if filled[split, 1 + class_index] > 0:
                 continue
-            free = np.flatnonzero(holds[:, class_index] & (assigned == UNASSIGNED))
+            free = of_class[assigned[of_class] == UNASSIGNED]
             if not len(free):
                 return None
-            excess = 2 * (filled[split] - fractions[split]) + columns[free]
-            group = free[(excess * columns[free]).sum(axis=1).argmin()]
+            kinds, kind = np.unique(kind_of[free], return_inverse=True)
+            excess = 2 * (filled[split] - fractions[split]) + columns[kinds]
+            group = free[(excess * columns[kinds]).sum(axis=1)[kind].argmin()]
             assigned[group] = split
-            filled[split] += columns[group]
+            filled[split] += columns[kind_of[group]]
     wished = fractions[:, None]
-    for group in np.argsort(-sizes, kind="stable"):
+    for group in np.argsort(-sizes[kind_of], kind="stable"):
         if assigned[group] == UNASSIGNED:
-            column = columns[group]
+            column = columns[kind_of[group]]
             growth = ((2 * (filled - wished) + column) / wished) @ column
             assigned[group] = growth.argmin()
             filled[assigned[group]] += column

@@ -8,7 +8,7 @@ import numpy as np
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.events import span
-from kdtasks.core.files import atomic_folder, write_json
+from kdtasks.core.files import atomic_folder, write_lists
 from kdtasks.core.progress import with_progress
 from kdtasks.core.records.data import Problem, Unlabelled
 from kdtasks.core.threads import in_order
@@ -148,7 +148,7 @@ def write_unlabelled(folder: Path, unlabelled: UnlabelledImages) -> None:
     """Write images, names and record; the folder appears whole or not at all."""
     with atomic_folder(folder) as partial:
         write_rows(partial / IMAGES, unlabelled.images)
-        write_json(partial / NAMES, {_KEY: unlabelled.names})
+        write_lists(partial / NAMES, {_KEY: unlabelled.names})
         unlabelled.record.write(partial / _DESCRIPTION)
 
 

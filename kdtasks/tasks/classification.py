@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kdtasks.tasks.confusion import accuracy_of, by_class_scores
+from kdtasks.tasks.label_counts import LabelCounts
 from kdtasks.tasks.task import Metric
 
 
@@ -30,9 +31,12 @@ class Classification:
         """Give the shape of a number."""
         return ()
 
-    def label_counts(self, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    def label_counts(self, labels: np.ndarray, num_classes: int) -> LabelCounts:
         """Count 1 for the class of each image [N], 0 for the others."""
-        return (labels[:, None] == np.arange(num_classes)).astype(np.int64)
+        numbers = np.asarray(labels)
+        is_class = (numbers >= 0) & (numbers < num_classes)
+        kind_of = np.where(is_class, numbers, num_classes).astype(np.int32)
+        return LabelCounts(np.eye(num_classes + 1, num_classes, dtype=np.int64), kind_of)
 
     def relabel(self, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Number classes anew."""

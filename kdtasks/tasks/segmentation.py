@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kdtasks.tasks.confusion import accuracy_of, mean_iou
+from kdtasks.tasks.label_counts import LabelCounts
 from kdtasks.tasks.task import Metric
 
 # Masks are uint8: labels beyond the classes mark pixels that are not labelled.
@@ -26,10 +27,11 @@ class Segmentation:
         """Give height and width."""
         return tuple(image_shape[:2])
 
-    def label_counts(self, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    def label_counts(self, labels: np.ndarray, num_classes: int) -> LabelCounts:
         """Count the pixels of each class in every mask [N, height, width]."""
         counts = [np.bincount(mask.reshape(-1), minlength=_LABELS)[:num_classes] for mask in labels]
-        return np.array(counts, np.int64).reshape(len(labels), num_classes)
+        kinds = np.array(counts, np.int64).reshape(len(labels), num_classes)
+        return LabelCounts(kinds, np.arange(len(labels)))
 
     def relabel(self, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Number classes anew; pixels that are not labelled stay so."""
@@ -39,8 +41,8 @@ class Segmentation:
 
     def label_name(self, label: np.ndarray, class_names: Sequence[str]) -> str:
         """Name the class with the most pixels."""
-        counts = self.label_counts(label[None], len(class_names))[0]
-        return class_names[int(counts.argmax())]
+        counts = self.label_counts(label[None], len(class_names))
+        return class_names[int(counts.kinds[0].argmax())]
 
     def scores(self, confusion: np.ndarray) -> dict[str, float]:
         """Give the accuracy over pixels and the mean IoU."""

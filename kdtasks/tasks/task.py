@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from kdtasks.tasks.label_counts import LabelCounts
+
 # Keys of all that models may be compared by; which, the task says.
 MetricKey = Literal["accuracy", "balanced_accuracy", "macro_f1", "mean_iou"]
 
@@ -68,8 +70,8 @@ class Task(Protocol):
     def label_shape(self, image_shape: Sequence[int]) -> tuple[int, ...]:
         """Give the shape of one image's label, of an image [height, width, channels]."""
 
-    def label_counts(self, labels: np.ndarray, num_classes: int) -> np.ndarray:
-        """Count what has each label, in every row: int64 [N, classes].
+    def label_counts(self, labels: np.ndarray, num_classes: int) -> LabelCounts:
+        """Count what has each label, in every row.
 
         Args:
             labels: integers [N, *label_shape]; those from `num_classes` on count nowhere.

@@ -1,6 +1,7 @@
 """Files and folders are there whole or not at all."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 from kdtasks.core.files import (
     atomic_file,
     atomic_folder,
+    json_text,
     read_json,
     write_csv,
     write_json,
+    write_lists,
     write_text,
 )
 
@@ -133,3 +136,11 @@ def test_tables_keep_all_digits(tmp_path: Path):
     assert path.read_text(encoding="utf-8") == "exit,cost\n0,0.30000000000000004\n1,1.0\n"
     write_csv(path, "exit,cost", [])
     assert path.read_text(encoding="utf-8") == "exit,cost\n"
+
+
+@given(st.dictionaries(st.text(), st.lists(st.text())))
+def test_lists_are_written_an_entry_at_a_time_as_json_is(lists: dict[str, list[str]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "lists.json"
+        write_lists(path, lists)
+        assert path.read_text(encoding="utf-8") == json_text(lists)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,12 @@ def test_equal_pixels_are_found_by_their_first_row() -> None:
     assert first.tolist() == [0, 1, 0, 3, 1, 0]
     assert [rows.tolist() for rows in shared_rows(first)] == [[0, 2, 5], [1, 4]]
     assert shared_rows(first_equal(draw_images([]))) == []
+
+
+def test_equal_images_are_found_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = draw_images([*range(40), *range(20)])
+    monkeypatch.setattr("kdtasks.data.checks._COMPARED", 7)
+    assert first_equal(images).tolist() == [*range(40), *range(20)]
 
 
 def test_duplicates_are_listed_with_their_labels(tiny_dataset: Callable[..., RawDataset]) -> None:

@@ -6,13 +6,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
 from kdtasks.core.errors import DatasetError
 from kdtasks.core.records.data import Dataset, GroupCounts
 from kdtasks.data.checks import exclude_leaks, mark_groups
-from kdtasks.data.groups import count_groups, join_pairs, named_groups
+from kdtasks.data.groups import (
+    count_groups,
+    group_named,
+    join_pairs,
+    number_groups,
+    refuse_unnamed,
+    renumbered,
+)
 from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
@@ -26,15 +35,15 @@ NAMES = ["a/x/scene1_0.png", "a/y/scene1_1.png", "b/x/scene22_0.png"]
 @pytest.mark.parametrize(
     ("group_by", "groups"),
     [
-        (None, [None, None, None]),
         (1, ["a", "a", "b"]),
         (2, ["a/x", "a/y", "b/x"]),
         (r"scene(\d+)_", ["1", "1", "22"]),
         (r"scene\d+", ["scene1", "scene1", "scene22"]),
     ],
 )
-def test_a_name_stands_for_its_group(group_by: int | str | None, groups: list[str | None]) -> None:
-    assert list(named_groups(NAMES, group_by)) == groups
+def test_a_name_stands_for_its_group(group_by: int | str, groups: list[str | None]) -> None:
+    assert [group_named(name, group_by) for name in NAMES] == groups
+    refuse_unnamed(NAMES, group_by)
 
 
 @pytest.mark.parametrize(
@@ -48,12 +57,17 @@ def test_a_name_stands_for_its_group(group_by: int | str | None, groups: list[st
 )
 def test_names_without_a_group_are_told(group_by: int | str, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
-        named_groups(NAMES, group_by)
+        refuse_unnamed(NAMES, group_by)
 
 
 def test_a_pattern_that_is_none_is_refused(data_params: Callable[..., DataParams]) -> None:
     with pytest.raises(ValidationError, match=r"'scene\(' is no regular expression \(missing \)"):
         data_params("digits", group_by="scene(")
+
+
+@given(st.lists(st.integers(0, 9)))
+def test_groups_are_renumbered_in_the_order_in_which_they_come(groups: list[int]) -> None:
+    assert renumbered(np.array(groups, int)).tolist() == number_groups(groups).tolist()
 
 
 def test_pairs_join_whole_groups_into_chains() -> None:

@@ -10,11 +10,12 @@ from PIL import Image
 
 from kdtasks.core.errors import DatasetError, KdTasksError
 from kdtasks.core.records.data import Duplicate, Problem, SplitCounts
-from kdtasks.data import stacked_rows
+from kdtasks.data import checks, stacked_rows
 from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
+from kdtasks.data.sources import Item
 from kdtasks.data.split import split_dataset
 
 
@@ -97,6 +98,26 @@ def test_more_images_take_no_more_memory(
         tracemalloc.stop()
     # thirty images of 196,608 bytes more: names, hashes and records are less than an eighth of that
     assert peaks[1] - peaks[0] < 30 * 196_608 / 8
+
+
+def test_an_image_more_is_some_numbers_in_memory_and_no_object(
+    tmp_path: Path, data_params: Callable[..., DataParams], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacked_rows, "_PART_BYTES", 4_000)
+    monkeypatch.setattr(checks, "_COMPARED", 100)
+    params, peaks = data_params("digits", near_copies=False), []
+    for count in (1_000, 1_000, 9_000):  # at first modules are imported
+        pixels = np.arange(count, dtype=np.uint32).view(np.uint8).reshape(count, 1, 4, 1)
+        items = (Item(f"{row}", image, row % 10) for row, image in enumerate(pixels))
+        monkeypatch.setattr(type(params.source), "items", lambda *_, items=items: items)
+        tracemalloc.start()
+        dataset = load_dataset(params)
+        split = split_dataset(dataset, params.split, seed=0)
+        write_prepared(tmp_path / "prepared", dataset, split, params)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # a dozen arrays of eight bytes a row at once; an item and its name take three times as much
+    assert (peaks[2] - peaks[1]) / 8_000 < 96
 
 
 def test_the_description_is_as_documented(folder: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kdtasks.data import stacked_rows
-from kdtasks.data.spool import Spool, transformed
+from kdtasks.data.spool import Spool, SpooledObjects, chosen, transformed
 from kdtasks.data.stacked_rows import StackedRows, in_parts, write_rows
 
 ROWS = np.random.default_rng(0).integers(0, 256, (7, 3, 2), dtype=np.uint8)
@@ -62,3 +62,30 @@ def test_a_file_written_in_parts_is_that_of_numpy(
         digest = write_rows(tmp_path / "parts.npy", rows)
         assert (tmp_path / "parts.npy").read_bytes() == expected
         assert digest == hashlib.sha256(expected).hexdigest()
+
+
+def test_objects_are_read_back_when_asked_for():
+    names = ["a", "", "é\udcff", "a" * 5000]
+    spooled = SpooledObjects(names)
+    assert (len(spooled), list(spooled), spooled[-1], spooled[1:3]) == (
+        4,
+        names,
+        names[3],
+        names[1:3],
+    )
+    with pytest.raises(IndexError):
+        spooled[4]
+    spooled.append("last")
+    assert list(spooled) == [*names, "last"]
+
+
+def test_objects_are_taken_by_rows_and_from_what_was_taken():
+    taken = SpooledObjects("abcd").take(np.array([3, 1, 1]))
+    assert (list(taken), taken[0], len(taken)) == (["d", "b", "b"], "d", 3)
+    assert list(taken.take(np.array([2, 0]))) == ["b", "d"]
+    assert list(SpooledObjects[str]().take(np.array([], int))) == []
+
+
+def test_a_sequence_in_memory_is_chosen_from_alike():
+    rows = np.array([2, 0])
+    assert list(chosen(("a", "b", "c"), rows)) == list(chosen(SpooledObjects("abc"), rows))

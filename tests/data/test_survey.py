@@ -13,6 +13,7 @@ from kdtasks.core.errors import DatasetError
 from kdtasks.data.prepare import load_dataset, write_prepared
 from kdtasks.data.prepared import SPLITS, open_prepared
 from kdtasks.data.settings import DataParams
+from kdtasks.data.sources import Item
 from kdtasks.data.survey import survey_depth
 from kdtasks.data.unlabelled import UnlabelledImages, read_unlabelled
 from kdtasks.edge.decoder import Decoder
@@ -124,13 +125,18 @@ def test_the_smallest_number_of_bits_that_holds_all(
 ) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(deep_png(np.full((1, 1, 3), highest, np.uint16)))
-    found = survey_depth([path, tmp_path / "gone.png"], Decoder())
+    found = survey_depth(
+        [Item("a.png", path, 0), Item("gone.png", tmp_path / "gone.png", 0)], Decoder()
+    )
     assert found.decoder.deep_range == (0, expected)
 
 
 def test_files_of_several_frames_are_named(tmp_path: Path) -> None:
     frames = [Image.new("L", (4, 4), level) for level in (9, 99)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
-    found = survey_depth([tmp_path / "film.gif", np.zeros((2, 2, 1), np.uint8)], Decoder())
+    found = survey_depth(
+        [Item("film.gif", tmp_path / "film.gif", 0), Item("row", np.zeros((2, 2, 1), np.uint8), 0)],
+        Decoder(),
+    )
     assert found.notes == ("several frames in 1 file, such as film.gif: the first one is taken",)
     assert found.decoder == Decoder()

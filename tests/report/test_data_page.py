@@ -120,7 +120,7 @@ def test_the_largest_page_is_below_three_megabytes(classes: int, side: int):
     pairs = np.arange(80).reshape(-1, 2)
     raw.images[:10] = 3
     raw.images[10:20] = 255 - raw.images[10:20] // 16
-    headers = {name: Header((9, 9), 1, False, False, "PNG") for name in raw.origins}
+    headers = [(name, Header((9, 9), 1, False, False, "PNG")) for name in raw.origins]
     page = rendered(RawDataset(**{**vars(raw), "copies": pairs, "headers": headers}))
     assert page.count("data:image/jpeg") > 180
     assert len(page) < 3e6

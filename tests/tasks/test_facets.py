@@ -13,7 +13,8 @@ MASKS = np.array([[[0, 2], [2, 255]], [[1, 1], [1, 0]]], np.uint8)
 def test_an_image_has_one_label():
     labels = np.array([2, 0], np.int32)
     assert CLASSIFICATION.label_shape((4, 6, 3)) == ()
-    assert CLASSIFICATION.label_counts(labels, 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+    counts = CLASSIFICATION.label_counts(labels, 3)
+    assert counts.kinds[counts.kind_of].tolist() == [[0, 0, 1], [1, 0, 0]]
     assert CLASSIFICATION.label_name(labels[0], ["ant", "bee", "cat"]) == "cat"
     new = CLASSIFICATION.relabel(labels, np.array([0, 1, 1]))
     assert new.tolist() == [1, 0]
@@ -22,8 +23,9 @@ def test_an_image_has_one_label():
 
 def test_each_pixel_has_a_label_or_none():
     assert SEGMENTATION.label_shape((4, 6, 3)) == (4, 6)
-    assert SEGMENTATION.label_counts(MASKS, 3).tolist() == [[1, 0, 2], [1, 3, 0]]
-    assert SEGMENTATION.label_counts(MASKS[:0], 3).shape == (0, 3)
+    counts = SEGMENTATION.label_counts(MASKS, 3)
+    assert counts.kinds[counts.kind_of].tolist() == [[1, 0, 2], [1, 3, 0]]
+    assert SEGMENTATION.label_counts(MASKS[:0], 3).total().tolist() == [0, 0, 0]
     names = ["sky", "tree", "sea"]
     assert [SEGMENTATION.label_name(mask, names) for mask in MASKS] == ["sea", "tree"]
     new = SEGMENTATION.relabel(MASKS, np.array([0, 1, 1]))

@@ -67,21 +67,23 @@ class ImageFolder(Source):
         listing, configured = self._list(folder), configured_classes(self.classes, folder)
         yield from listing.problems
         numbers = {name: number for number, name in enumerate(self.class_names(folder))}
-        seen: set[str] = set()
+        respelled: set[str] = set()
         for entry, split in zip(listing.folders, listing.splits, strict=True):
-            folder_name, files = relative_name(entry.path, folder), tuple(files_below(entry.path))
-            if not files:
+            folder_name = relative_name(entry.path, folder)
+            if not any(files_below(entry.path)):
                 yield Problem(folder_name, "an empty class folder")
             elif entry.name not in numbers:
                 hint = did_you_mean(entry.name, configured or ())
                 yield Problem(folder_name, f"no class that source.classes names{hint}")
                 continue
-            for path in files:
+            for path in files_below(entry.path):
                 name = relative_name(path, folder)
-                if name in seen:
-                    yield Problem(name, "named like another but for its accents' encoding")
-                    continue
-                seen.add(name)
+                if name != path.relative_to(folder).as_posix():
+                    twin = folder / name
+                    if name in respelled or (twin.exists() and not twin.samefile(path)):
+                        yield Problem(name, "named like another but for its accents' encoding")
+                        continue
+                    respelled.add(name)
                 yield Item(name, path, numbers[entry.name], split)
         if not isinstance(self.classes, str):
             for name in set(configured or ()) - {entry.name for entry in listing.folders}:

@@ -200,7 +200,7 @@ def make_label_loss(
         counts = [dataset.counts["train"].by_class[name] for name in names]
         if training and training.has_hidden_labels:
             shown = rows_of(training.labels, training.labelled)
-            counts = task_of(dataset.task).label_counts(shown, len(names)).sum(axis=0).tolist()
+            counts = task_of(dataset.task).label_counts(shown, len(names)).total().tolist()
         weights = balanced_weights(counts)
     elif isinstance(balance, dict):
         if unknown := next((name for name in balance if name not in names), None):

@@ -37,7 +37,7 @@ def test_plain_and_gzipped_files_are_read(
     assert dataset.images.shape == (80, 28, 28, 1)
     assert dataset.given is not None
     assert dataset.given.tolist() == [""] * 60 + ["test"] * 20
-    assert dataset.origins[59:61] == ("train[59]", "test[0]")
+    assert tuple(dataset.origins[59:61]) == ("train[59]", "test[0]")
     assert dataset.class_names[dataset.labels[61]] == "Trouser"
 
 

@@ -37,7 +37,7 @@ PETS = ("Egyptian_Mau_1.png", "Egyptian_Mau_12.png", "beagle_1.png", "deep/beagl
 def test_what_stands_in_front_of_the_number_is_the_class(params):
     dataset = load_dataset(params(*PETS, "list.txt", "beagle_1.mat"))
     assert dataset.class_names == ("Egyptian_Mau", "beagle")
-    assert dataset.origins == tuple(PETS)
+    assert tuple(dataset.origins) == tuple(PETS)
     assert dataset.labels.tolist() == [0, 0, 1, 1]
     assert dataset.notes == (
         "classes by the names of images: Egyptian_Mau_1.png is of Egyptian_Mau",

@@ -56,12 +56,12 @@ def test_patches_and_their_masks_match_the_images(
     assert dataset.labels.shape == (12, 8, 8)
     assert dataset.labels.dtype == np.uint8
     assert dataset.ignore_label == 255
-    assert dataset.origins[:2] == ("images/0.png[0:8, 0:8]", "images/0.png[0:8, 4:12]")
+    assert tuple(dataset.origins[:2]) == ("images/0.png[0:8, 0:8]", "images/0.png[0:8, 4:12]")
     assert np.array_equal(dataset.images[3], noise(1, 8, 12)[:, 4:12])
     # The columns 4 … 7 are in both patches: 4 and 5 count in the first, the others in the second.
     assert dataset.labels[0, 0].tolist() == [0] * 6 + [255] * 2
     assert dataset.labels[1, 0].tolist() == [255] * 6 + [1] * 2
-    assert dataset.class_weights()[:2].tolist() == [[48, 0], [0, 16]]
+    assert dataset.label_counts().kinds[:2].tolist() == [[48, 0], [0, 16]]
 
 
 @settings(max_examples=30)
