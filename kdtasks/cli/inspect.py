@@ -96,7 +96,7 @@ def _print_manifest(files: BundleFiles, weight_bytes: int) -> None:
     rows["weight_bytes"] = weight_bytes
     rows["files"] = {name: len(files.read(name)) for name in files.names}
     shown = [(key.replace("_", " "), _text(value)) for key, value in rows.items()]
-    print_table([row for row in shown if row[1]], title=f"bundle {files.path}")
+    print_table([row for row in shown if row[1]], title=f"bundle {files.path}", width=100)
 
 
 def _judged(scores: JsonObject) -> JsonObject:
@@ -114,7 +114,7 @@ def _text(value: Any) -> str:
         case dict():
             return ", ".join(f"{key} {_text(each)}" for key, each in value.items())
         case list() | tuple():
-            return ", ".join(map(_text, value))
+            return ("; " if value and isinstance(value[0], dict) else ", ").join(map(_text, value))
         case float():
             return f"{value:.6g}"
         case int() if not isinstance(value, bool):

@@ -55,6 +55,7 @@ def print_table(
     *,
     right: Collection[str] = (),
     title: str = "",
+    width: int = UNLIMITED,
     styles: Iterable[str] = (),
 ) -> None:
     """Print rows in columns.
@@ -64,6 +65,7 @@ def print_table(
         headings: of the columns; none for a table without a head.
         right: headings of the columns that stand on the right, as numbers do.
         title: a line above the table.
+        width: where longer cells are folded if nobody reads it on a terminal.
         styles: Rich's style of every row.
     """
     from rich.console import Console
@@ -83,7 +85,7 @@ def print_table(
         table.add_row(*cells, style=style or None)  # Text, in which no bracket is markup
     console = Console()
     if not console.is_terminal:
-        console = Console(width=UNLIMITED)
+        console = Console(width=width)
     if title:
         typer.echo(f"\n{title}")
     console.print(table)

@@ -29,6 +29,8 @@ from kdtasks.orchestrate.runner.graph import RunObserver
 from kdtasks.orchestrate.runner.lines import LineOutput, LinesReporter
 from kdtasks.orchestrate.runner.unchanged import UnchangedRun
 
+MOST_REASONS = 3  # of each stage in `--dry-run`; with `--json` all
+
 
 def run_pipeline(
     project: Path,
@@ -63,8 +65,14 @@ def run_pipeline(
 
                 load_project_params(project)
             if dry_run:
-                for name, would_run in preview(project, options).items():
-                    output.print(f"{name}: {'would run' if would_run else 'cached'}")
+                for name, reasons in preview(project, options).items():
+                    why = "; ".join(reasons[:MOST_REASONS])
+                    more = f"; and {len(reasons) - MOST_REASONS} more" * (
+                        len(reasons) > MOST_REASONS
+                    )
+                    output.print(
+                        f"{name}: would run: {why}{more}" if reasons else f"{name}: cached"
+                    )
                 return 0
             if cluster and not unchanged:
                 status = _run_on_cluster(project, options, is_stopping, cluster)

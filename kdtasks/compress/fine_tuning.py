@@ -57,7 +57,7 @@ class FineTuning:
             self.examples,
             validation=self.validation,
             objective=self.objective,
-            schedule=replace(self.schedule, params=params, epochs=epochs),
+            schedule=replace(self.schedule, params=params, epochs=epochs, continues=True),
             checkpoint=self.checkpoints.get(name),
             ignore_label=self.ignore_label,
         )

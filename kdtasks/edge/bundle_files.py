@@ -82,6 +82,11 @@ class BundleFiles(contextlib.AbstractContextManager["BundleFiles"]):
             BundleError: it is missing, or cannot be read.
         """
         file, where = self._root / name, self.where(name)
+        if not file.is_file() and name == MANIFEST:
+            raise BundleError(
+                f"{self.path} is no bundle, it has no {MANIFEST}; give the folder of a bundle, "
+                f"such as `kdtasks run` writes below bundles/, or a {SUFFIX} file"
+            )
         if not file.is_file():
             raise BundleError(
                 f"{where} was not found; give a whole bundle, fetch or export it again"

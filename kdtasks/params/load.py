@@ -137,6 +137,11 @@ def load_project_params(project: Path) -> Params:
                 f"{key}: {value} not found; correct it, or make the folder: DVC watches it, so it "
                 "must exist even where nothing is read from it"
             )
+    teacher = project / params.teacher.path
+    if params.teacher.source == "import" and teacher.is_dir() and not any(teacher.glob("[!.]*")):
+        raise ParamsError(
+            f"teacher.path: {params.teacher.path} is empty; put the teacher's file or folder there"
+        )
     for seed in params.seeds:
         initial_weights_of(Path(params.student.start), seed, project)
     return params

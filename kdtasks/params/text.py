@@ -54,8 +54,21 @@ def parse_yaml(text: str, source: str) -> Any:
         ) from None
     # Of Python for what no number and no date is, and of the parser for values unlike their tag.
     except (YAMLError, ValueError, ArithmeticError, LookupError, AssertionError) as error:
-        reason = shortened(str(error)) or type(error).__name__
-        raise ParamsError(f"{source} is not valid YAML: {reason}") from None
+        raise ParamsError(f"{source} is not valid YAML: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Say in a line where the parser stopped, and at what."""
+    from ruamel.yaml.error import MarkedYAMLError
+
+    if not isinstance(error, MarkedYAMLError) or not error.problem_mark:
+        return shortened(str(error)) or type(error).__name__
+    mark, inside = error.problem_mark, ""
+    if error.context and (begin := error.context_mark) and begin.line != mark.line:
+        inside = f" ({error.context} that begins in line {begin.line + 1})"
+    return (
+        f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}{inside}; correct it there"
+    )
 
 
 def _excess(events: "Iterable[Event]") -> str | None:

@@ -70,7 +70,7 @@ def test_recipes(answer: Callable[..., tuple[int, Any]], project: Path):
 def test_a_run(answer: Callable[..., tuple[int, Any]], project: Path):
     assert answer("run", "--dry-run", "report") == (
         0,
-        dict.fromkeys(("prepare", "benchmark@x", "benchmark@y", "report"), False),
+        {name: [] for name in ("prepare", "benchmark@x", "benchmark@y", "report")},
     )
     (project / "write.py").write_text("raise SystemExit(3)", encoding="utf-8")
     status, found = answer("run", "--no-prefect")

@@ -167,7 +167,8 @@ def test_thresholds_that_do_not_fit_are_refused(
 
 
 def test_a_folder_that_is_no_bundle_is_refused(photos: Path):
-    assert "give a whole bundle" in str(predict(photos, photos).exception)
+    told = "is no bundle, it has no manifest.json; give the folder of a bundle"
+    assert told in str(predict(photos, photos).exception)
 
 
 def test_a_folder_of_bundles_lists_them(bundle: Path, photos: Path, tmp_path: Path):

@@ -57,14 +57,18 @@ def test_a_dry_run_lists_every_stage_and_runs_nothing(
     assert capsys.readouterr().out == cached
 
     assert run_pipeline(project, options("benchmark@x", force=True), dry_run=True) == 0
-    assert capsys.readouterr().out == "prepare: would run\nbenchmark@x: would run\n"
+    assert capsys.readouterr().out == (
+        "prepare: would run: --force\nbenchmark@x: would run: --force; it needs prepare\n"
+    )
 
     (project / "t-x").unlink()
     lock = (project / "dvc.lock").read_bytes()
     assert run_pipeline(project, ALL, dry_run=True) == 0
-    assert capsys.readouterr().out == cached.replace("x: cached", "x: would run").replace(
+    assert capsys.readouterr().out == cached.replace(
+        "x: cached", "x: would run: its output t-x is missing"
+    ).replace(
         "report: cached",
-        "report: would run",  # it needs what would run
+        "report: would run: it needs benchmark@x",
     )
     assert not (project / "t-x").exists()
     assert (project / "dvc.lock").read_bytes() == lock

@@ -56,6 +56,7 @@ def test_without_labels_no_accuracy_can_be_searched_by(project: Path):
     source = {"name": "unlabelled_folder", "classes": ["cat", "dog"], "test": "known"}
     content["data"] |= {"source": source, "image_size": [8, 8], "train_labels": None}
     content["teacher"] |= {"source": "import", "input": "unit", "stop_epoch": None}
+    (project / content["teacher"]["path"] / "big.keras").touch()
     content["exits"]["mode"] = "cost"
     content["select"] |= {"max_accuracy_drop": None, "max_agreement_drop": 0.02}
     yaml.dump(content, path)

@@ -79,7 +79,8 @@ def test_a_missing_file_names_the_command_that_writes_one(tmp_path: Path):
     [
         ("", "got null; allowed: a mapping with recipe, seeds,"),
         ("[1, 2]", r"got \[1, 2\]; allowed: a mapping with"),
-        ("recipe: [", "is not valid YAML: .*line 1"),
+        ("recipe: [", "is not valid YAML: line 1, column 10: .*; correct it there$"),
+        ("a:\n  b: [1\n  c: 2\nd: 3", r"line 3, column \d: .* that begins in line 2\); correct it"),
         ("recipe: a\nrecipe: b", 'is not valid YAML: .*duplicate key "recipe"'),
     ],
 )
@@ -159,6 +160,21 @@ def test_a_project_names_a_path_that_is_not_there(tmp_path: Path, changed: Calla
     message = r"evaluate\.slices\.folders\.night: \.\./night not found"
     with pytest.raises(ParamsError, match=message):
         load_project_params(tmp_path)
+
+
+def test_a_teacher_that_is_not_there_yet_is_missed_before_anything_runs(
+    tmp_path: Path, changed: Callable[..., Any]
+):
+    for name in ("data/raw", "data/raw-unlabelled", "models/import", "models/start"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "models/import/.gitkeep").touch()
+    (tmp_path / "params.yaml").write_text(json.dumps(changed("teacher.source", "import")))
+    with pytest.raises(
+        ParamsError, match=r"teacher\.path: models/import is empty; put the teacher"
+    ):
+        load_project_params(tmp_path)
+    (tmp_path / "models/import/big.keras").touch()
+    assert load_project_params(tmp_path).teacher.source == "import"
 
 
 def test_expanded_recipes_are_complete(tmp_path: Path):

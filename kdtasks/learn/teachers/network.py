@@ -1,6 +1,7 @@
 """Open a teacher's network, of whatever format, and run it on raw pixels."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,10 +91,21 @@ def open_network(path: Path, *, layers: Sequence[str] = ()) -> OpenedNetwork:
         raise
     except Exception as error:  # a damaged file may fail in any way inside its reader
         reason = shortened(str(error))
+        begins = f": it is a text file that begins with {text!r}" if (text := _text(path)) else ""
         raise TeacherError(
-            f"teacher.path: {path} could not be opened ({type(error).__name__}: {reason}); check "
-            "that the file is complete, or save the teacher anew"
+            f"teacher.path: {path} could not be opened ({type(error).__name__}: {reason}){begins}; "
+            "check that the file is complete, or save the teacher anew"
         ) from error
+
+
+def _text(path: Path) -> str:
+    """The first line of a file that is text, such as a page that says that it was not found."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file, suppress(UnicodeDecodeError):
+        line = file.read(200).decode().strip().partition("\n")[0].strip()
+        return line[:40] if line.isprintable() else ""
+    return ""
 
 
 def run_in_batches(

@@ -65,6 +65,7 @@ class TrainingSchedule:
             taken for one that has broken down; 0 where it is none.
         earlier_history: the records of the phases before, after which values of the objective, the
             order of the images and their views go on; the learning rate begins anew.
+        continues: whether the model is trained already, so that its loss need not fall.
         on_epoch: is shown the records of all epochs so far after each, of two phases of the last
             one's; what it raises ends the training.
     """
@@ -79,6 +80,7 @@ class TrainingSchedule:
     class_names: tuple[str, ...] = ()
     total_epochs: int = 0
     earlier_history: History = ()
+    continues: bool = False
     on_epoch: Callable[[History], None] | None = None
 
     @property
@@ -212,8 +214,10 @@ def train(
         if schedule.keeps_best and best_epoch(history, schedule.keeps_best) == epoch:
             with optimizer.average.installed():
                 best = model.network.get_weights()
-        if message := stalled(
-            history, epochs=schedule.epochs, learning_rate=schedule.learning_rate
+        if not schedule.continues and (
+            message := stalled(
+                history, epochs=schedule.epochs, learning_rate=schedule.learning_rate
+            )
         ):
             warn(message)
         if checkpoint:

@@ -169,8 +169,8 @@ def stalled(history: Sequence[Mapping[str, float]], *, epochs: int, learning_rat
     return (
         f"the training loss has not fallen in the first {tenth} epochs ({first:.4g}, now "
         f"{last:.4g}); the learning rate of {learning_rate:g} may be wrong for train.optimizer: "
-        "set learning_rate in the section that trains (teacher, student or compress), about 0.001 "
-        "for adam and 0.05 for sgd with momentum"
+        "set learning_rate in the section that trains (teacher or student), about 0.001 for "
+        "adam and 0.05 for sgd with momentum"
     )
 
 

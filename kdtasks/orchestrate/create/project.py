@@ -16,6 +16,7 @@ from kdtasks.core.reproducibility import pin_process
 from kdtasks.core.stderr import held_stderr
 from kdtasks.core.text import quantity
 from kdtasks.data.folders import files_below
+from kdtasks.learn.networks.build import build
 from kdtasks.learn.teachers.class_order import read_names
 from kdtasks.orchestrate.create.images import InspectedImages, inspect_images, write_links
 from kdtasks.orchestrate.create.settings import channels_of, choose, image_size_of, name_of
@@ -90,7 +91,7 @@ def begin(target: Path, given: ProjectInputs) -> Iterator[str]:
     with _atomic_project(target) as partial:
         _write(partial, name, images, content, params)
         committed = _commit(partial, target)
-    yield _chosen(params, content)
+    yield from _chosen(params, content, images, teacher)
     yield committed
 
 
@@ -194,13 +195,29 @@ def _found(images: InspectedImages, given: ProjectInputs) -> Iterator[str]:
     if given.unlabelled:
         count = sum(1 for _ in files_below(given.unlabelled))
         yield f"{quantity(count, 'file')} without labels, which the teacher will answer"
+    else:
+        yield (
+            "all images are labelled: a teacher pays most where there are images without labels "
+            "besides (--unlabelled FOLDER)"
+        )
 
 
-def _chosen(params: Params, content: Overlay) -> str:
+def _chosen(
+    params: Params, content: Overlay, images: InspectedImages, teacher: InspectedTeacher | None
+) -> Iterator[str]:
     student, data, epochs = params.student.model, params.data, params.distill.epochs
     size = data.image_size or [content["data"]["source"]["patch_size"]] * 2
     image_form = f"{size[0]}×{size[1]}×{data.channels}"
-    return (
+    yield (
         f"the student: {student.name}, {image_form}, {epochs} epochs, {len(params.seeds)} seeds; "
         "change it in params.yaml"
     )
+    if teacher and teacher.parameters:
+        shape, classes = (size[0], size[1], data.channels or 3), len(images.class_names)
+        with held_stderr():
+            own = build(student, input_shape=shape, num_classes=classes).count_parameters()
+        if own >= teacher.parameters:
+            yield (
+                f"the student has {own:,} weights and the teacher {teacher.parameters:,}: to gain "
+                "from it choose a smaller student.model, or a larger teacher"
+            )

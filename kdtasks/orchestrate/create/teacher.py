@@ -45,12 +45,14 @@ class InspectedTeacher(NamedTuple):
         channels: 1 or 3.
         settings: for the section `teacher` of params, but for its path and size.
         sentence: what it wants and knows.
+        parameters: number of weights; None where its format does not tell.
     """
 
     size: tuple[int, int] | None
     channels: int
     settings: Overlay
     sentence: str
+    parameters: int | None
 
 
 def inspect_teacher(
@@ -119,7 +121,7 @@ def inspect_teacher(
         settings["input"] = interface.preprocessing.content
     if order:
         sentence += f"; its outputs seem to be in the order {', '.join(order)}"
-    return InspectedTeacher(fixed, channels, settings, sentence)
+    return InspectedTeacher(fixed, channels, settings, sentence, network.parameters)
 
 
 def _fit(

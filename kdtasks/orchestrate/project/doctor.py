@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kdtasks.core.errors import KdTasksError, ProjectError
+from kdtasks.core.errors import KdTasksError, ParamsError, ProjectError
 from kdtasks.core.installed import refuse_other_code
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.processor import read_processor
@@ -214,6 +214,8 @@ def check_images(project: Path) -> Finding:
         watched = [*folders, *params.evaluate.slices.folders.values()]
         broken = [link for name in watched for link in broken_links(project / name)]
         unlisted = unlisted_links(ProjectPaths(project).pipeline, folders)
+    except ParamsError:
+        return Finding("info", "images", "not checked, since params.yaml is not valid")
     except (KdTasksError, OSError, ModuleNotFoundError) as error:
         return Finding("info", "images", f"not checked: {error}")
     if broken:

@@ -1,5 +1,6 @@
 """What a stage of DVC says of itself."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -63,8 +64,11 @@ def is_cacheable(stage: "Stage") -> bool:
 
 
 def digest(stage: "Stage") -> str:
-    """DVC's hash of a stage's first output; empty if it has none."""
-    return next((out.hash_info.value or "" for out in stage.outs if out.hash_info), "")
+    """Hash all outputs of a stage: DVC's hash of one, MD5 of the hashes of several; else empty."""
+    found = [out.hash_info.value or "" for out in stage.outs if out.hash_info]
+    if len(found) < 2:
+        return "".join(found)
+    return hashlib.md5(" ".join(found).encode(), usedforsecurity=False).hexdigest()
 
 
 def find_stages(repo: "Repo", targets: Iterable[str]) -> "list[Stage]":

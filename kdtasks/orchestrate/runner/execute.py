@@ -156,11 +156,11 @@ def _remember(project: Path, stages: tuple[str, ...]) -> None:
             remember(project, stages, unchanged)
 
 
-def preview(project: Path, options: RunOptions) -> dict[str, bool]:
-    """Of every stage, in the order of DVC: whether it would run. Nothing is changed.
+def preview(project: Path, options: RunOptions) -> dict[str, tuple[str, ...]]:
+    """Of every stage, in the order of DVC: why it would run; nothing where it would not.
 
-    A stage that would be restored from a cache counts as one that would run, and so does every
-    stage that needs one that would.
+    Nothing is changed. A stage that would be restored from a cache counts as one that would run,
+    and so does every stage that needs one that would.
 
     Raises:
         ProjectError: a stage does not exist, or dvc.yaml is not valid.
@@ -170,8 +170,9 @@ def preview(project: Path, options: RunOptions) -> dict[str, bool]:
     _silence_progress_bars()
     check_workspace(project)
     with chdir(project), closing(Repository(project, force=options.force)) as repository:
-        graph, unchanged = repository.plan(options.stages), repository.survey()
-    return {name: name not in unchanged for name in graph.nodes}
+        repository.plan(options.stages)
+        repository.survey()
+        return repository.reasons()
 
 
 def _silence_progress_bars() -> None:

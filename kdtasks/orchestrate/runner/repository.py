@@ -39,6 +39,7 @@ from kdtasks.orchestrate.runner.dvc_files import (
 )
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
+from kdtasks.orchestrate.runner.reasons import why_changed
 from kdtasks.orchestrate.runner.remote import Remote
 from kdtasks.orchestrate.runner.unchanged import UnchangedRun, settled_snapshot
 
@@ -127,6 +128,17 @@ class Repository:
                 if self._unchanged.issuperset(needs) and not stage.changed():
                     self._unchanged.add(name)
         return frozenset(self._unchanged)
+
+    def reasons(self) -> dict[str, tuple[str, ...]]:
+        """Say of every stage why it would run, after `survey`; nothing of those that would not."""
+        found: dict[str, tuple[str, ...]] = {}
+        with self._inside():
+            for name, stage in self._stages.items():
+                needs = [each.addressing for each in self._needs[name] if found[each.addressing]]
+                own = ["--force"] if self._force else why_changed(stage) if stage.changed() else []
+                reasons = *own, *(f"it needs {need}" for need in needs)
+                found[name] = () if name in self._unchanged else reasons
+        return found
 
     def forget_hashes(self, files: Iterable[str]) -> None:
         """Have DVC read files again of which it believes to know the hash."""

@@ -1,5 +1,6 @@
 """A project is written whole, under git and DVC, or not at all."""
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,16 @@ def test_a_project_beside_its_images(
     pipeline = (project / "dvc.yaml").read_text(encoding="utf-8")
     assert "kdtasks/core" not in pipeline
     assert "      - extensions\n      - code/installed\n      - stages\n" in pipeline
+
+
+def test_a_teacher_smaller_than_the_student_is_told(
+    make_photos: MakePhotos, make_teacher: Callable[..., Path], tmp_path: Path
+):
+    *_, labels, _, _, sizes, _ = begin(
+        tmp_path / "new", ProjectInputs(make_photos(), teacher=make_teacher())
+    )
+    assert labels.startswith("all images are labelled: a teacher pays most")
+    assert re.match(r"the student has [\d,]+ weights and the teacher [\d,]+: to gain from", sizes)
 
 
 def test_masks_elsewhere_are_linked_and_watched(make_masks: Callable[..., Path], tmp_path: Path):

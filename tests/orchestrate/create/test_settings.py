@@ -75,7 +75,8 @@ def test_epochs_and_splits_go_by_the_number_of_images():
 def test_masks_get_a_network_that_halves_their_patches(side: int):
     settings: dict[str, Any] = {"source": "import", "classes": None}
     params = chosen(
-        images(60, (300, 400), masks=True), InspectedTeacher((side, side), 3, settings, "fine")
+        images(60, (300, 400), masks=True),
+        InspectedTeacher((side, side), 3, settings, "fine", None),
     )
     assert params.data.source.model_dump()["patch_size"] == side
     filters = params.student.model.model_dump()["filters"]
@@ -89,14 +90,14 @@ def test_a_teacher_keeps_its_own_images_and_the_student_sees_no_larger_ones():
         "classes": ["ground", "sky"],
         "input": {"scaling": "torch", "layout": "rgb"},
     }
-    large = chosen(images(300, (500, 500)), InspectedTeacher((224, 224), 3, settings, "fine"))
+    large = chosen(images(300, (500, 500)), InspectedTeacher((224, 224), 3, settings, "fine", None))
     assert large.teacher.input.size == (224, 224)
     assert large.teacher.input.channels is None
     assert large.teacher.input.scaling == "torch"
     assert large.teacher.classes == ("ground", "sky")
     assert large.data.image_size == (96, 96)
     small = chosen(
-        images(300, (500, 500), grey=True), InspectedTeacher((48, 48), 3, settings, "fine")
+        images(300, (500, 500), grey=True), InspectedTeacher((48, 48), 3, settings, "fine", None)
     )
     assert small.data.image_size == (48, 48)
     assert small.teacher.input.size is None

@@ -52,6 +52,12 @@ def test_a_truncated_file_is_refused(kind, share, teacher_file, refuse, tmp_path
     refuse(damaged, "could not be opened .*check that the file is complete")
 
 
+def test_a_page_of_text_in_the_place_of_a_teacher_is_called_that(refuse, tmp_path):
+    page = tmp_path / "teacher.keras"
+    page.write_text("<html>\n404: not found</html>")
+    refuse(page, "could not be opened .*: it is a text file that begins with '<html>'; check")
+
+
 @pytest.mark.parametrize("what", ["saved_model.pb", "variables/variables.index"])
 def test_a_damaged_saved_model_is_refused(what, teacher_file, refuse, tmp_path):
     folder = tmp_path / "damaged"
