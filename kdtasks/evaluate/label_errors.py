@@ -115,6 +115,34 @@ def contradictions(labels: Integers, answers: Integers) -> tuple[float, float]:
     return float((answers != labels).mean()), float(np.mean(pairs))
 
 
+def why_too_poor(labels: Integers, answers: Integers, suspected: int) -> str | None:
+    """Say why students cannot judge labels; None where they can.
+
+    A contradicted label is more likely wrong than right where students contradict labels more than
+    twice as often as they err. Up to 1 % of the labels may be suspected whoever is to blame.
+
+    Args:
+        labels: [N].
+        answers: [students, N].
+        suspected: labels.
+    """
+    if suspected <= _FEW * len(labels):
+        return None
+    if len(answers) == 1:
+        return (
+            "one student cannot tell wrong labels from its own mistakes; with two seeds or more "
+            "students can"
+        )
+    of_labels, of_models = contradictions(labels, answers)
+    if of_labels > 2 * of_models:
+        return None
+    return (
+        f"the students are too poor to judge labels, as they contradict one another in "
+        f"{text.percent(of_models)} of the images and the labels in {text.percent(of_labels)}, so "
+        "that at least about half of these are their own mistakes"
+    )
+
+
 def find_label_errors(
     dataset: PreparedDataset,
     students: Sequence[Opener],
@@ -123,9 +151,6 @@ def find_label_errors(
     """Judge the labels of the validation and calibration splits.
 
     Probabilities are the mean of the students', averaged with the teacher's where that answers.
-    Where more than 1 % of the labels are suspected, and students contradict one another half as
-    often as the labels or more, as many contradictions are their mistakes as are wrong labels, and
-    labels are not judged.
 
     Args:
         students: that were taught by labels alone, a seed each.
@@ -157,9 +182,7 @@ def find_label_errors(
         start = part.stop
     estimate = confident_learning(labels, probabilities)
     answers_by_student = np.array([student.argmax(axis=1) for student in by_student])
-    if len(estimate.issues) > _FEW * len(labels) and (
-        reason := _too_poor(labels, answers_by_student)
-    ):
+    if reason := why_too_poor(labels, answers_by_student, len(estimate.issues)):
         return Refusal(refused=reason), {}
     split_rows = [(split, row) for split in splits for row in range(len(images[split]))]
     names = {split: dataset.names(split) for split in splits}
@@ -196,22 +219,6 @@ def _why_not(dataset: PreparedDataset, students: Sequence[Opener]) -> str | None
     if all(dataset.labels_from(split) for split in JUDGED):
         return "the teacher's answers stand in the place of labels"
     return None if students else NO_LABELS
-
-
-def _too_poor(labels: Integers, answers: Integers) -> str | None:
-    if len(answers) == 1:
-        return (
-            "one student cannot tell wrong labels from its own mistakes; with two seeds or more "
-            "students can"
-        )
-    of_labels, of_models = contradictions(labels, answers)
-    if of_labels > 2 * of_models:
-        return None
-    return (
-        f"the students are too poor to judge labels, as they contradict one another in "
-        f"{text.percent(of_models)} of the images and the labels in {text.percent(of_labels)}, so "
-        "that at least about half of these are their own mistakes"
-    )
 
 
 def _probabilities(logits: npt.NDArray[Any]) -> Floats:
