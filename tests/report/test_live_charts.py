@@ -100,7 +100,8 @@ def test_the_slider_moves_the_ring_along_the_trade_off(build: Callable[..., Path
       const slider = document.getElementById("point");
       const ring = () => document.querySelector('.tradeoff svg path[stroke="var(--ink)"]')
         .getAttribute("transform");
-      const first = [slider.value, ring()];
+      const spec = JSON.parse(document.querySelector(".tradeoff script").textContent);
+      const first = [Number(slider.value) - spec.params[0].value, ring()];
       const go = async (value) => {
         slider.value = value;
         slider.dispatchEvent(new Event("input"));
@@ -121,6 +122,7 @@ def test_the_slider_moves_the_ring_along_the_trade_off(build: Callable[..., Path
     assert len(latest) == 8
     assert set(latest) <= {"block_1", "block_2", "last faint"}
     assert len(set(latest)) > 1
+    assert told["first"][0] == 0
     left, first, right = (
         float(place.removeprefix("translate(").split(",")[0])
         for place in (at_left, told["first"][1], at_right)
