@@ -11,7 +11,7 @@ _NAMES: dict[Statistic, str] = {
     "p50": "median",
     "p90": "90th-percentile",
     "p99": "99th-percentile",
-    "worst": "worst-case",
+    "worst": "whole-network",
 }
 
 

@@ -5,11 +5,13 @@ Dataset Labels", Journal of Artificial Intelligence Research 70, 2021).
 """
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kdtasks.core import text
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.data import NO_LABELS
 from kdtasks.core.records.label_errors import LabelErrors, SuspectedLabel
@@ -26,6 +28,8 @@ Integers = npt.NDArray[np.int64]
 # figures of these models too good.
 JUDGED = ("validation", "calibration")
 MOST_SHOWN = 40
+# So many may be looked at whoever is to blame for them.
+_FEW = 0.01
 # A mean of equal probabilities may be a little more than each of them.
 _ROUNDING = 1e-6
 
@@ -94,6 +98,51 @@ def confident_learning(labels: npt.NDArray[np.integer], probabilities: Floats) -
     return LabelIssues(confident_class.astype(np.int64), joint, margins, issues)
 
 
+def contradictions(labels: Integers, answers: Integers) -> tuple[float, float]:
+    """Give how often models contradict the labels, and one another.
+
+    The second is about how often a model errs, whatever the labels say (Jiang, Nagarajan, Baek and
+    Kolter, "Assessing Generalization of SGD via Disagreement", ICLR 2022).
+
+    Args:
+        labels: [N].
+        answers: [models, N], of two models or more.
+
+    Returns:
+        fractions of the images: mean over models, and over pairs of them.
+    """
+    pairs = [(first != second).mean() for first, second in combinations(answers, 2)]
+    return float((answers != labels).mean()), float(np.mean(pairs))
+
+
+def why_too_poor(labels: Integers, answers: Integers, suspected: int) -> str | None:
+    """Say why students cannot judge labels; None where they can.
+
+    A contradicted label is more likely wrong than right where students contradict labels more than
+    twice as often as they err. Up to 1 % of the labels may be suspected whoever is to blame.
+
+    Args:
+        labels: [N].
+        answers: [students, N].
+        suspected: labels.
+    """
+    if suspected <= _FEW * len(labels):
+        return None
+    if len(answers) == 1:
+        return (
+            "one student cannot tell wrong labels from its own mistakes; with two seeds or more "
+            "students can"
+        )
+    of_labels, of_models = contradictions(labels, answers)
+    if of_labels > 2 * of_models:
+        return None
+    return (
+        f"the students are too poor to judge labels, as they contradict one another in "
+        f"{text.percent(of_models)} of the images and the labels in {text.percent(of_labels)}, so "
+        "that at least about half of these are their own mistakes"
+    )
+
+
 def find_label_errors(
     dataset: PreparedDataset,
     students: Sequence[Opener],
@@ -132,10 +181,12 @@ def find_label_errors(
             teacher_classes[part] = np.where(answers.rows, teacher_probabilities.argmax(axis=1), -1)
         start = part.stop
     estimate = confident_learning(labels, probabilities)
+    answers_by_student = np.array([student.argmax(axis=1) for student in by_student])
+    if reason := why_too_poor(labels, answers_by_student, len(estimate.issues)):
+        return Refusal(refused=reason), {}
     split_rows = [(split, row) for split in splits for row in range(len(images[split]))]
     names = {split: dataset.names(split) for split in splits}
     shown = estimate.issues[:MOST_SHOWN].tolist()
-    answers_by_student = np.array([student.argmax(axis=1) for student in by_student])
     classes = dataset.class_names
     suspected = [
         SuspectedLabel(

@@ -2,8 +2,7 @@
 
 no teacher, or a better one: the distilled student is certainly worse than the one alone.
 a better teacher: it is worse than the student alone.
-check labels: at least 1 % of the labels that were judged look wrong, and at most a quarter; of
-    models that contradict more the labels are not to blame.
+check labels: at least 1 % of the labels that were judged look wrong.
 more labels of a class: its recall is the lowest of all, the interval of it ends below the mean of
     the recalls, and students see no more labels of it than of the median class.
 more epochs: a model was still improving when training ended.
@@ -37,8 +36,6 @@ from kdtasks.report.sentences import (
 _POINT = 0.01
 # Fraction of the judged labels from which those that look wrong come first.
 _MANY_LABELS = 0.01
-# Fraction above which nothing is known of how many are (docs/evidence.md).
-_TOO_MANY_LABELS = 0.25
 
 
 class Advice(NamedTuple):
@@ -66,9 +63,7 @@ def proposals(
 
 def _labels(errors: LabelErrors | None) -> Advice | None:
     judged = sum(errors.images.values()) if errors else 0
-    if errors is None or not judged:
-        return None
-    if not _MANY_LABELS <= errors.found / judged <= _TOO_MANY_LABELS:
+    if errors is None or not judged or errors.found / judged < _MANY_LABELS:
         return None
     return Advice(
         "Check the labels that look wrong.",

@@ -84,7 +84,7 @@ def _saves(statistics: Statistics, selection: Selection) -> str:
     if statistics.teacher.macs:
         compute += f", {_times(statistics.teacher.macs / used)} the teacher’s"
     parts = [compute]
-    if variant.exit_change:
+    if variant.exit_change and variant.exit_change.cost < 1:
         parts.append(f"early exits leave out {text.percent(1 - variant.exit_change.cost, 0)} of it")
     if statistics.teacher.parameters and variant.parameters:
         fewer = _times(statistics.teacher.parameters / variant.parameters)

@@ -59,7 +59,6 @@ STYLE: Any = {
     "legend.fontsize": 8.5,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
-    "path.simplify": False,  # every point of a curve can be gone to
 }
 
 
@@ -73,7 +72,6 @@ def draw(
     *,
     width: float = 4.0,
     height: float = 2.75,
-    is_interactive: bool = False,
 ) -> str:
     """Draw one figure and return it as an `<svg>` element.
 
@@ -82,7 +80,6 @@ def draw(
         description: read out instead of the figure.
         plot: draws on the axes it is given.
         width, height: in inches; 4 inches are half of the page, or a phone, and scale with it.
-        is_interactive: whether it holds links, which an image must not.
     """
     import matplotlib  # heavy, and only needed here
 
@@ -98,8 +95,7 @@ def draw(
         figure.savefig(
             buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
         )
-    role = "group" if is_interactive else "img"
-    return _for_page(buffer.getvalue(), name, f'role="{role}" aria-label="{escape(description)}"')
+    return _for_page(buffer.getvalue(), name, f'role="img" aria-label="{escape(description)}"')
 
 
 def standalone(svg: str) -> str:

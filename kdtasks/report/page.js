@@ -1,5 +1,4 @@
-// Comforts of the page: it is whole without them. No library, no network.
-"use strict";
+// Comforts of the page: it is whole without them.
 
 // A table's columns sort by a button in their heading: up, down, up again. Unknown values stay last.
 for (const table of document.querySelectorAll("table.sortable")) {
@@ -29,78 +28,65 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// Variants are filtered by name and by the limits, in the table and in the figures.
+// Charts come alive: the specification beside each takes the place of its picture.
+const live = (places) =>
+  Promise.all([...document.querySelectorAll(places)].map(async (place) => {
+    const spec = JSON.parse(place.nextElementSibling.textContent);
+    const { view } = await vegaEmbed(place, spec, {
+      mode: "vega-lite", renderer: "svg", actions: false, ast: true, defaultStyle: false,
+      tooltip: { disableDefaultStyle: true },
+    });
+    return view;
+  }));
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape") document.getElementById("vg-tooltip-element")?.classList.remove("visible");
+});
+
+// A variant stands out in every chart and in its row, from wherever it is gone to.
+const limits = await live("#limits .chart");
+const tell = (signal, value) => limits.forEach((view) => view.signal(signal, value).runAsync());
+const rows = [...document.querySelectorAll("[data-variant]")];
+const mark = (variant) => {
+  tell("marked", variant);
+  rows.forEach((row) => row.classList.toggle("marked", Number(row.dataset.variant) === variant));
+};
+for (const view of limits) {
+  view.addEventListener("pointerover", (event, item) => mark(item?.datum?.variant ?? -1));
+  view.addEventListener("pointerout", () => mark(-1));
+}
+for (const row of rows) {
+  row.tabIndex = 0;
+  for (const enter of ["mouseenter", "focus"]) {
+    row.addEventListener(enter, () => mark(Number(row.dataset.variant)));
+  }
+  for (const leave of ["mouseleave", "blur"]) row.addEventListener(leave, () => mark(-1));
+}
+
+// Variants are filtered by name and by the limits, in the table and in the charts.
 for (const tool of document.querySelectorAll("[data-filters]")) {
-  const rows = [...document.getElementById(tool.dataset.filters).tBodies[0].rows];
   const [name, within] = tool.querySelectorAll("input");
   const filter = () => {
     const wanted = name.value.trim().toLowerCase();
     for (const row of rows) {
       const has = row.cells[0].textContent.toLowerCase().includes(wanted);
       row.hidden = !has || (within.checked && !("within" in row.dataset));
-      const points = `svg [data-variant="${row.dataset.variant}"]`;
-      document.querySelectorAll(points).forEach((point) => {
-        point.style.display = row.hidden ? "none" : "";
-      });
     }
-    const shown = rows.filter((row) => !row.hidden).length;
-    tool.querySelector("output").value = `${shown} of ${rows.length} shown`;
+    const hidden = rows.filter((row) => row.hidden).map((row) => Number(row.dataset.variant));
+    tell("hidden", hidden);
+    tool.querySelector("output").value = `${rows.length - hidden.length} of ${rows.length} shown`;
   };
   tool.addEventListener("input", filter);
   tool.hidden = false;
   filter();
 }
 
-// A variant stands out in every figure and in its row; its point tells its figures.
-const tip = document.createElement("div");
-tip.className = "tip";
-tip.setAttribute("aria-hidden", "true"); // the link's own label says the same
-tip.hidden = true;
-document.body.append(tip);
-const mark = (variant, is) =>
-  document.querySelectorAll(`[data-variant="${variant}"]`).forEach((each) => {
-    each.classList.toggle("marked", is);
-  });
-for (const each of document.querySelectorAll("[data-variant]")) {
-  const enter = () => {
-    mark(each.dataset.variant, true);
-    if (each.tagName !== "a") return;
-    tip.textContent = each.getAttribute("aria-label");
-    tip.hidden = false;
-    const place = each.getBoundingClientRect();
-    const left = place.left + place.width / 2 - tip.offsetWidth / 2;
-    const last = document.documentElement.clientWidth - tip.offsetWidth - 4;
-    tip.style.left = `${window.scrollX + Math.max(4, Math.min(left, last))}px`;
-    tip.style.top = `${window.scrollY + place.top - tip.offsetHeight - 6}px`;
-  };
-  const leave = () => {
-    mark(each.dataset.variant, false);
-    tip.hidden = true;
-  };
-  each.addEventListener("mouseenter", enter);
-  each.addEventListener("focus", enter);
-  each.addEventListener("mouseleave", leave);
-  each.addEventListener("blur", leave);
-}
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") tip.hidden = true;
-});
-
-// The slider moves along the stored points of the calibration split, cheapest first.
+// The slider, which the chart is bound to, moves along the stored points of the calibration split.
+await live(".tradeoff .chart");
 const tool = document.getElementById("operating-point");
 if (tool) {
-  const { points, chosen, macs, what, exits, last, leaving } = JSON.parse(tool.querySelector("script").textContent);
+  const { points, macs, what, exits, last, leaving } = JSON.parse(tool.querySelector("script").textContent);
   const slider = tool.querySelector("input");
   const images = tool.querySelectorAll(".sample");
-  const svg = tool.closest(".images").querySelector("svg");
-  const path = svg && svg.querySelector('[id$="-curve"] path');
-  const places = path ? [...path.getAttribute("d").matchAll(/[ML] (\S+) (\S+)/g)] : [];
-  const dot = svg && document.createElementNS(svg.namespaceURI, "circle");
-  if (places.length === points.length) {
-    dot.setAttribute("r", 5);
-    dot.setAttribute("class", "cursor");
-    svg.append(dot);
-  }
   const percent = (fraction) => `${(100 * fraction).toFixed(1)}\u00a0%`;
   const show = () => {
     const [cost, accuracy] = points[slider.value];
@@ -116,12 +102,7 @@ if (tool) {
     });
     tool.querySelector("output").value = text;
     slider.setAttribute("aria-valuetext", text);
-    if (places.length !== points.length) return;
-    dot.setAttribute("cx", places[slider.value][1]);
-    dot.setAttribute("cy", places[slider.value][2]);
   };
-  const near = points.map(([cost]) => Math.abs(cost - chosen));
-  slider.value = near.indexOf(Math.min(...near));
   slider.addEventListener("input", show);
   tool.hidden = false;
   show();

@@ -12,9 +12,9 @@ from kdtasks.core.latency import STATISTICS, statistic_name
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.core.records import Part, Refusal
 from kdtasks.core.records.benchmark import Benchmark
-from kdtasks.core.records.report import Selection, Statistics
+from kdtasks.core.records.report import Selection, Statistics, VariantSummary
 from kdtasks.edge.conditions import describe_conditions
-from kdtasks.report import curves, figures
+from kdtasks.report import charts, curves, figures
 from kdtasks.report.advice import proposals
 from kdtasks.report.brief import brief, images_taught
 from kdtasks.report.card import render_card
@@ -48,6 +48,7 @@ from kdtasks.report.sentences import (
 )
 from kdtasks.report.slices import certain_harm, severity_figures
 from kdtasks.report.statistics import gather_statistics
+from kdtasks.report.vega import Chart, library
 from kdtasks.tasks.registry import task_of
 
 HERE = Path(__file__).parent
@@ -101,6 +102,7 @@ def render_page(
     colours = legend(class_names, settings.mask_values)
     layers = errors_by_layer(inputs)
     images = draw_figures(statistics, selection) | layers_figures(layers)
+    live = draw_charts(statistics, selection)
     right = task.metrics[0].by(teacher=metric.is_agreement).name
     images |= severity_figures(statistics.slices, shown, right)
     if "probabilities" in examples:
@@ -127,6 +129,8 @@ def render_page(
         uneven_advice=uneven_advice(statistics, is_balanced=settings.is_balanced),
         per_pixel=task.per_pixel,
         images=images,
+        charts=live,
+        library=library() if live else "",
         legend=colours,
         patches=mask_patches(
             examples, inputs.compared, list(colours.values()), data.ignore_label if data else None
@@ -175,16 +179,8 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
     ):
         if any(column in trained for trained in statistics.training.values()):
             images[name] = figures.curve_figure(statistics.training, column, what)
-    variant = statistics.variants[selection.shown] if selection.shown else None
-    test = known(variant.test) if variant else None
-    if variant and variant.exit_change and test:
+    if variant := _left_early(statistics, selection):
         calibration = known(variant.calibration)
-        images["tradeoff"] = figures.tradeoff_figure(
-            variant.tradeoff,
-            calibration.expected if calibration else None,
-            test,
-            accuracy_on("test", statistics),
-        )
         is_confidence = calibration and calibration.score == "max_probability"
         thresholds = dict(enumerate(calibration.thresholds if calibration else ()))
         for index, bins in enumerate(variant.reliability):
@@ -194,15 +190,34 @@ def draw_figures(statistics: Statistics, selection: Selection) -> dict[str, str]
                 threshold=thresholds.get(index) if is_confidence else None,
                 confidence=statistics.confidence,
             )
-    if selection.pareto:
-        for cost in figures.COSTS:
-            if drawn := figures.limit_figure(selection, cost, metric.name):
-                images[f"by_{cost}"] = drawn
     if (sensitivity := known(statistics.sensitivity)) and sensitivity.layers:
         images["sensitivity"] = curves.sensitivity_figure(
             sensitivity, accuracy_on("validation", statistics)
         )
     return images
+
+
+def draw_charts(statistics: Statistics, selection: Selection) -> dict[str, Chart]:
+    """Draw the charts there are numbers for, by name."""
+    found: dict[str, Chart] = {}
+    for cost in charts.COSTS if selection.pareto else ():
+        drawn = charts.limit_chart(selection, cost, metric_on("validation", statistics).name)
+        if drawn:
+            found[f"by_{cost}"] = drawn
+    variant = _left_early(statistics, selection)
+    if variant and (test := known(variant.test)):
+        calibration = known(variant.calibration)
+        expected = calibration.expected if calibration else None
+        what = accuracy_on("test", statistics)
+        found["tradeoff"] = charts.tradeoff_chart(variant.tradeoff, expected, test, what)
+    return found
+
+
+def _left_early(statistics: Statistics, selection: Selection) -> VariantSummary | None:
+    """The variant that is shown, unless every test image runs to its last exit."""
+    variant = statistics.variants.get(selection.shown or "")
+    change = variant.exit_change if variant else None
+    return variant if change and change.cost < 1 else None
 
 
 def _benchmark(record: Benchmark | Refusal, device: str | None) -> dict[str, Any]:

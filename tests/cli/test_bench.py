@@ -47,7 +47,7 @@ def test_the_table_says_whose_images_were_timed(bundle, tmp_path, capsys):
     output = capsys.readouterr().out
     assert "2 images of the self-test, each the median of 5 rounds, threads: 1" in output
     assert "chosen so that every exit has some" in output
-    for row in ("mean latency", "median latency", "worst-case latency", "leave at exit 1"):
+    for row in ("mean latency", "median latency", "whole-network latency", "leave at exit 1"):
         assert row in output
     np.save(tmp_path / "one.npy", IMAGES[0])
     bench_bundle(bundle, [str(tmp_path / "one.npy")], rounds=5, threads=1)

@@ -68,7 +68,7 @@ def test_a_dry_run_lists_every_stage_and_runs_nothing(
         "x: cached", "x: would run: its output t-x is missing"
     ).replace(
         "report: cached",
-        "report: would run: it needs benchmark@x",
+        "report: would run: t-x is missing; it needs benchmark@x",
     )
     assert not (project / "t-x").exists()
     assert (project / "dvc.lock").read_bytes() == lock

@@ -142,7 +142,7 @@ def test_the_commands_of_a_device_work(environment: Path, bundle: Path, tmp_path
     assert str(packed) in run(environment, "kdtasks", "pack", str(bundle), "--out", str(packed))
     answers = json.loads(run(environment, "kdtasks", "predict", str(packed), str(image), "--json"))
     assert answers[0]["label"] == "bright"
-    assert "worst-case latency" in run(
+    assert "whole-network latency" in run(
         environment, "kdtasks", "bench", str(packed), "--rounds", "5"
     )
     assert "segment_0: 4 MACs" in run(environment, "kdtasks", "inspect", str(packed))

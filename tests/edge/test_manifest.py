@@ -90,7 +90,7 @@ def test_missing_keys_are_named(make_bundle):
 
 
 def test_missing_or_broken_files_are_refused(tmp_path):
-    with pytest.raises(BundleError, match=r"manifest\.json was not found"):
+    with pytest.raises(BundleError, match=r"is no bundle, it has no manifest\.json"):
         read_manifest(tmp_path)
     (tmp_path / "manifest.json").write_bytes(b'{"name": "\xff')
     with pytest.raises(BundleError, match="cannot be read"):

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from kdtasks.core.records import Refusal
 from kdtasks.core.records.data import SplitCounts
 from kdtasks.core.records.label_errors import LabelErrors
+from kdtasks.core.text import plain
 from kdtasks.data.prepared import PreparedDataset
 from kdtasks.evaluate.label_errors import (
     MOST_SHOWN,
     TeacherAnswers,
     confident_learning,
+    contradictions,
     find_label_errors,
 )
 
@@ -146,13 +148,9 @@ def by_level(images: Any) -> np.ndarray:
     return np.stack([-bright, bright], axis=1).astype(np.float32)
 
 
-def constant(images: Any) -> np.ndarray:
-    return np.zeros((len(images), 2), np.float32)
-
-
 def test_both_splits_are_judged_and_told_by_name(tmp_path: Path):
     data = dataset(tmp_path, {"validation": 20, "calibration": 10})
-    students = [lambda: by_level, lambda: by_level, lambda: constant]
+    students = [lambda: by_level] * 3
     record, arrays = find_label_errors(data, students, lambda split: None)
     assert isinstance(record, LabelErrors)
     assert (record.images, record.students, record.teacher) == (
@@ -177,7 +175,7 @@ def test_a_teacher_says_so_of_images_that_it_has_not_learnt(tmp_path: Path):
         # it would call everything bright, where it may be asked
         return TeacherAnswers(rows, np.tile(np.array([-9, 9], np.float32), (20, 1)))
 
-    record, _ = find_label_errors(data, [lambda: by_level], teacher)
+    record, _ = find_label_errors(data, [lambda: by_level] * 2, teacher)
     assert isinstance(record, LabelErrors)
     assert record.teacher == 10
     teachers = {shown.name: shown.teacher for shown in record.shown}
@@ -190,9 +188,56 @@ def test_no_more_than_the_page_holds_are_kept(tmp_path: Path):
     labels = np.load(tmp_path / "validation_labels.npy")
     labels[:60] = 1 - labels[:60]
     np.save(tmp_path / "validation_labels.npy", labels)
-    record, arrays = find_label_errors(data, [lambda: by_level], lambda split: None)
+    record, arrays = find_label_errors(data, [lambda: by_level] * 2, lambda split: None)
     assert isinstance(record, LabelErrors)
     assert record.found > MOST_SHOWN == len(record.shown) == len(arrays["images"])
+
+
+def test_how_often_models_contradict_labels_and_one_another_by_hand():
+    labels = np.array([0, 0, 1, 1])
+    answers = np.array([[0, 0, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]])
+    # labels: (1 + 2 + 2) of 12; pairs: first and second in 1, first and third 1, the others 2 of 4
+    assert contradictions(labels, answers) == (pytest.approx(5 / 12), pytest.approx(1 / 3))
+
+
+def mistaken(images: Any) -> np.ndarray:
+    """Logits of a network that takes the second and third image of a split for the other class."""
+    logits = by_level(images)
+    logits[1:3] *= -1
+    return logits
+
+
+def test_students_that_contradict_one_another_half_as_often_as_the_labels_judge_none(
+    tmp_path: Path,
+):
+    # 2 of 40 labels are wrong, 4 images are mistaken
+    data = dataset(tmp_path, {"validation": 20, "calibration": 20})
+
+    def found(mistaken_students: int, others: int) -> LabelErrors | Refusal:
+        students = [lambda: mistaken] * mistaken_students + [lambda: by_level] * others
+        return find_label_errors(data, students, lambda split: None)[0]
+
+    # labels: (6 + 2) of 80; one another: 4 of 40
+    poor = found(1, 1)
+    assert isinstance(poor, Refusal)
+    assert plain(poor.refused).startswith(
+        "the students are too poor to judge labels, as they contradict one another in 10.0 % of "
+        "the images and the labels in 10.0 %"
+    )
+    # labels: (6 + 7 × 2) of 320 = 6.25 %; one another: 7 pairs of 28 in 10 % = 2.5 %
+    good = found(1, 7)
+    assert isinstance(good, LabelErrors)
+    assert good.found == 2
+    alone = found(0, 1)
+    assert isinstance(alone, Refusal)
+    assert "one student cannot tell wrong labels from its own mistakes" in alone.refused
+
+
+def test_a_few_suspicions_are_shown_whoever_is_to_blame(tmp_path: Path):
+    data = dataset(tmp_path, {"validation": 100, "calibration": 100})
+    record, _ = find_label_errors(data, [lambda: by_level], lambda split: None)
+    assert isinstance(record, LabelErrors)
+    assert record.found == 2
 
 
 @pytest.mark.parametrize(

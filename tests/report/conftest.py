@@ -11,7 +11,7 @@ import pytest
 
 from kdtasks.core.paths import ProjectPaths
 from kdtasks.params import Params, parse_params
-from kdtasks.report import curves, figures
+from kdtasks.report import charts, curves, figures
 from kdtasks.report.page import write_report
 from stages.report import settings_of
 from tests.tools.report_projects import VARIANTS, write_project
@@ -77,16 +77,16 @@ def make_project(params_content: dict[str, Any], made: Callable[..., Any]) -> Ca
 def drawn_once() -> Iterator[None]:
     """Draw a figure of equal arguments once a session: it depends on nothing else."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (curves, figures):
-            for name in [name for name in vars(module) if name.endswith("_figure")]:
+        for module in (charts, curves, figures):
+            for name in [name for name in vars(module) if name.endswith(("_figure", "_chart"))]:
                 patch.setattr(module, name, _remembered(getattr(module, name)))
         yield
 
 
-def _remembered(draw: Callable[..., str]) -> Callable[..., str]:
-    known: dict[bytes, str] = {}
+def _remembered(draw: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[bytes, Any] = {}
 
-    def draw_or_recall(*arguments: Any, **named: Any) -> str:
+    def draw_or_recall(*arguments: Any, **named: Any) -> Any:
         key = pickle.dumps((arguments, named))
         if key not in known:
             known[key] = draw(*arguments, **named)

@@ -63,8 +63,3 @@ def test_where_no_label_looks_wrong_it_says_so(build: Build):
 @pytest.mark.parametrize("reason", ["labels of pixels are not judged", "no student"])
 def test_where_labels_are_not_judged_the_reason_stands(build: Build, reason: str):
     assert f"Not judged: {reason}." in page_with(build, Refusal(refused=reason))
-
-
-def test_models_that_contradict_more_than_a_quarter_are_not_to_be_trusted(build: Build):
-    page = page_with(build, FOUND.model_copy(update={"found": 38, "shown": ()}))
-    assert "More than a quarter says more of the models than of the labels." in page

@@ -84,6 +84,24 @@ def test_network_without_early_exits(build: Callable[..., Path]) -> None:
     assert "less compute" not in words
 
 
+def test_where_no_image_leaves_early_one_sentence_says_so(build: Callable[..., Path]) -> None:
+    def stay(root: Path) -> None:
+        path = root / "metrics/evaluate/int8.json"
+        write_json(path, {**read_json(path), "cost": 1.0})
+
+    report = build(change=stay)
+    words = text_of(report)
+    section = words.split("Early exits of int8")[1].split("How close each file")[0]
+    assert section.strip() == (
+        "With the thresholds chosen on the calibration split no test image leaves before the last "
+        "exit, so every image takes the whole network; a larger exits.max_accuracy_drop lets "
+        "images leave."
+    )
+    assert "no image leaves early" in words
+    assert "leave out" not in words
+    assert read_json(report / "statistics.json")["variants"]["int8"]["exit_change"]["cost"] == 1
+
+
 def test_refused_variant_is_shown_with_its_reason(build: Callable[..., Path]) -> None:
     def refuse(root: Path) -> None:
         for folder in ("compress", "export", "evaluate", "benchmark"):

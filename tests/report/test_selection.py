@@ -120,7 +120,7 @@ def test_the_statistic_that_is_named_is_held_against_the_limit() -> None:
     timed = {"int8": CANDIDATES["int8"].model_copy(update={"latency_ms": times})}
     limits: dict[str, Any] = {"max_accuracy_drop": 0.02, "max_latency_ms": 0.25}
     assert select(timed, SelectParams(**limits)).chosen == "int8"
-    for statistic, name, value in (("p50", "median", "0.30"), ("worst", "worst-case", "0.31")):
+    for statistic, name, value in (("p50", "median", "0.30"), ("worst", "whole-network", "0.31")):
         judged = SelectParams.model_validate({**limits, "latency_statistic": statistic})
         result = select(timed, judged)
         assert result.chosen is None

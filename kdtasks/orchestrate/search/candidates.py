@@ -44,9 +44,9 @@ def search_space(
     """List what to try: conversions, then short trainings, then filters removed as well.
 
     How many filters go is searched for by `compress.passes.filters.target`: just as many as the
-    limits on size, compute and worst-case latency ask for. Other latencies depend on where images
-    leave, or on a device, which is known of the finished file alone: growing fractions are tried
-    for these. `device` is where latency is measured, None for this machine.
+    limits on size, compute and whole-network latency ask for. Other latencies depend on where
+    images leave, or on a device, which is known of the finished file alone: growing fractions are
+    tried for these. `device` is where latency is measured, None for this machine.
     """
     gzipped, timed = limits.max_gzip_kb is not None, limits.max_latency_ms is not None
     by_exits = early_exits and limits.latency_statistic != "worst"

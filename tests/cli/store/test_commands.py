@@ -140,7 +140,7 @@ def test_a_name_of_its_own(kdtasks: Run, bundle: Bundle):
 
 
 def test_what_is_no_bundle_is_not_published(kdtasks: Run, bundle: Bundle, tmp_path: Path):
-    assert "manifest.json was not found; give a whole bundle" in kdtasks("publish", tmp_path)[2]
+    assert "is no bundle, it has no manifest.json" in kdtasks("publish", tmp_path)[2]
     for changes, message in (
         ({"refused": "too large"}, "its variant could not be built: too large"),
         ({"sha256": "0" * 64}, "manifest.json says 000"),

@@ -132,7 +132,7 @@ def test_the_statistic_that_is_named_decides():
     ]
     by_worst = judged(candidate, None, latency_statistic="worst", max_latency_ms=0.25)
     assert [spaced(reason) for reason in by_worst.reasons] == [
-        "the worst-case latency is 0.30 ms; 0.25 ms are allowed"
+        "the whole-network latency is 0.30 ms; 0.25 ms are allowed"
     ]
     assert judged(candidate, None, max_latency_ms=0.25).action == "promote"
 

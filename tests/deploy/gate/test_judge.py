@@ -263,7 +263,7 @@ def test_the_decision_as_markdown(workshop: Workshop):
     assert "|  | new: variant float32 | production: version 1 |\n| --- | --- | --- |\n" in text
     assert "| test accuracy | 100.0 % (99.1 – 100.0 %) | 93.3 % (90.6 – 95.3 %) |\n" in text
     assert "| file | 1.7 kB | 1.7 kB |\n| mean latency, judged | " in text
-    assert "\n| worst-case latency | " in text
+    assert "\n| whole-network latency | " in text
     assert "**+6.7 points**, 90 % interval +4.7 to +9.4 points" in text
     assert "20 images only the new model gets right, 0 only production" in text
     assert "p = 1.91e-06" in text

@@ -70,7 +70,7 @@ def test_a_command_a_param_and_an_output_that_changed(project: Path):
 def test_the_hash_of_a_stage_is_of_all_its_outputs():
     def of(*hashes: str) -> str:
         outs = [SimpleNamespace(hash_info=HashInfo("md5", value)) for value in hashes]
-        return digest(SimpleNamespace(outs=outs))  # type: ignore[arg-type]
+        return digest(SimpleNamespace(outs=outs))
 
     assert (of(), of("abc.dir")) == ("", "abc.dir")
     assert len({of("a", "b"), of("a", "c"), of("b", "a"), of("a")}) == 4

@@ -124,7 +124,7 @@ def test_another_training_may_leave_earlier(monkeypatch: pytest.MonkeyPatch):
         left_out = search.run()
         assert ("qat+int8" in search.ran) == runs
         if not runs:
-            reason = "worst-case latency, 0.20\u00a0ms, is over 0.10\u00a0ms (max_latency_ms)"
+            reason = "whole-network latency, 0.20\u00a0ms, is over 0.10\u00a0ms (max_latency_ms)"
             assert left_out["qat+int8"] == f"it would be like int8: {reason}"
 
 

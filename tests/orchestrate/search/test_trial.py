@@ -158,7 +158,7 @@ def test_a_file_too_far_from_its_network_is_within_no_limits(project: Path, tria
         ({"max_latency_ms": 0.1}, ["mean latency, 0.20 ms, is over 0.10 ms (max_latency_ms)"]),
         (
             {"max_latency_ms": 0.2, "latency_statistic": "worst"},
-            ["worst-case latency, 0.30 ms, is over 0.20 ms (max_latency_ms)"],
+            ["whole-network latency, 0.30 ms, is over 0.20 ms (max_latency_ms)"],
         ),
         (
             {"max_macs": 0.25, "max_accuracy_drop": 0.005},
