@@ -36,23 +36,23 @@ def survey_depth(items: Sequence[Item], decoder: Decoder) -> Survey:
     example = ""  # of several frames
     headers = SpooledObjects[tuple[str, Header]]()
 
-    def look(item: Item) -> tuple[Item, Header | None, int]:
-        if not isinstance(item.image, Path):
-            return item, None, 0
+    def look(named: tuple[str, Path]) -> tuple[str, Header | None, int]:
+        name, path = named
         try:
-            header = decoder.header(item.image)
+            header = decoder.header(path)
             searched = header.deep and decoder.deep_range is None
-            return item, header, decoder.highest_value(item.image) if searched else 0
+            return name, header, decoder.highest_value(path) if searched else 0
         except DatasetError:
-            return item, None, 0
+            return name, None, 0
 
-    for item, header, most in in_order(look, items):
-        files += isinstance(item.image, Path)
+    paths = ((item.name, item.image) for item in items if isinstance(item.image, Path))
+    for name, header, most in in_order(look, paths):
+        files += 1
         if header is None:
             continue
-        headers.append((item.name, header))
+        headers.append((name, header))
         highest = max(highest, most)
-        example = example or posixpath.basename(item.name) * header.animated
+        example = example or posixpath.basename(name) * header.animated
         animated += header.animated
         deep += header.deep
     notes = []
