@@ -79,6 +79,11 @@ def begin(target: Path, given: ProjectInputs) -> Iterator[str]:
     yield from _found(images, given)
     teacher = _inspect_teacher(given, images)
     yield teacher.sentence if teacher else "no teacher was given: a larger network is trained"
+    if not given.unlabelled:
+        yield (
+            "all images are labelled: a teacher pays most where there are images without labels "
+            "besides (--unlabelled FOLDER)"
+        )
     name = name_of(target.name)
     content = choose(name, images, teacher)
     paths = _OutsidePaths(target)
@@ -195,11 +200,6 @@ def _found(images: InspectedImages, given: ProjectInputs) -> Iterator[str]:
     if given.unlabelled:
         count = sum(1 for _ in files_below(given.unlabelled))
         yield f"{quantity(count, 'file')} without labels, which the teacher will answer"
-    else:
-        yield (
-            "all images are labelled: a teacher pays most where there are images without labels "
-            "besides (--unlabelled FOLDER)"
-        )
 
 
 def _chosen(

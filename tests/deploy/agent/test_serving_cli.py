@@ -39,7 +39,7 @@ def test_without_the_extra_it_is_named(tmp_path: Path):
 def test_what_cannot_be_served(tmp_path: Path):
     error = refused("serve", str(tmp_path))
     assert isinstance(error, BundleError)
-    assert "manifest.json was not found" in str(error)
+    assert "is no bundle, it has no manifest.json" in str(error)
 
 
 def test_a_name_that_is_none(store, tmp_path: Path):

@@ -51,7 +51,7 @@ def test_a_project_beside_its_images(
 def test_a_teacher_smaller_than_the_student_is_told(
     make_photos: MakePhotos, make_teacher: Callable[..., Path], tmp_path: Path
 ):
-    *_, labels, _, _, sizes, _ = begin(
+    *_, labels, _, sizes, _ = begin(
         tmp_path / "new", ProjectInputs(make_photos(), teacher=make_teacher())
     )
     assert labels.startswith("all images are labelled: a teacher pays most")
