@@ -20,6 +20,8 @@ _CONFIG: Spec = {
         "tickColor": "var(--line)",
         "labelColor": "var(--muted)",
         "labelFontSize": 11.5,
+        "labelOverlap": True,
+        "labelSeparation": 6,
         "tickCount": 5,
         "titleColor": "var(--muted)",
         "titleFontSize": 12,
