@@ -101,7 +101,7 @@ def confident_learning(labels: npt.NDArray[np.integer], probabilities: Floats) -
 def contradictions(labels: Integers, answers: Integers) -> tuple[float, float]:
     """Give how often models contradict the labels, and one another.
 
-    The second is about how often a model errs, whatever the labels say (Jiang, Nagarajan, Baek and
+    The second estimates how often a model errs, whatever the labels say (Jiang, Nagarajan, Baek and
     Kolter, "Assessing Generalization of SGD via Disagreement", ICLR 2022).
 
     Args:
@@ -118,8 +118,9 @@ def contradictions(labels: Integers, answers: Integers) -> tuple[float, float]:
 def why_too_poor(labels: Integers, answers: Integers, suspected: int) -> str | None:
     """Say why students cannot judge labels; None where they can.
 
-    A contradicted label is more likely wrong than right where students contradict labels more than
-    twice as often as they err. Up to 1 % of the labels may be suspected whoever is to blame.
+    They can where they contradict labels more than twice as often as one another, a rough rule:
+    students that make the same mistakes contradict one another less often than they err. Up to 1 %
+    of the labels may be suspected whoever is to blame.
 
     Args:
         labels: [N].
