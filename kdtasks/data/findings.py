@@ -132,13 +132,13 @@ class _Examiner:
             having = labels.of_class(label)
             rows = np.flatnonzero(having)
             if self.per_pixel:
-                chosen = self._fullest(rows, having)[:each]
+                picked = self._fullest(rows, having)[:each]
                 size = self._dataset.labels[0].size
-                notes = [f"{having[row] / size:.0%} of it" for row in chosen]
+                notes = [f"{having[row] / size:.0%} of it" for row in picked]
             else:
                 steps = np.unique(np.linspace(0, len(rows) - 1, each).astype(int))
-                chosen, notes = rows[steps].tolist(), [""] * len(steps)
-            samples[names[label]] = tuple(map(self._shown, chosen, notes))
+                picked, notes = rows[steps].tolist(), [""] * len(steps)
+            samples[names[label]] = tuple(map(self._shown, picked, notes))
         if not len(classes) and len(self._dataset):
             steps = np.unique(np.linspace(0, len(self._dataset) - 1, 2 * _MOST_OF_CLASS))
             samples["without a label"] = tuple(self._shown(int(row)) for row in steps)

@@ -63,11 +63,12 @@ def number_groups(keys: Sequence[Hashable]) -> np.ndarray:
 
 def renumbered(groups: np.ndarray) -> np.ndarray:
     """As `number_groups` of integers from 0, int [N], without a dictionary: int64 [N]."""
-    first = np.empty(groups.max(initial=-1) + 1, np.int64)
-    first[groups[::-1]] = np.arange(len(groups))[::-1]  # of equal ones the last is kept
+    rows = np.arange(len(groups))
+    first = np.full(groups.max(initial=-1) + 1, len(groups))
+    np.minimum.at(first, groups, rows)
     head = first[groups]
-    first = np.cumsum(head == np.arange(len(groups))) - 1
-    return first[head]
+    number = np.cumsum(head == rows) - 1
+    return np.asarray(number[head])
 
 
 def join_groups(one: np.ndarray, other: np.ndarray) -> np.ndarray:

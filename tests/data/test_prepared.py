@@ -71,6 +71,18 @@ def test_what_was_written_is_opened(folder: Path, raw: RawDataset, params: DataP
         assert (images.dtype, labels.dtype) == (np.uint8, np.int32)
 
 
+def peak_of(params: DataParams, target: Path) -> int:
+    """Prepare a dataset; gives the most bytes that it held."""
+    tracemalloc.start()
+    try:
+        dataset = load_dataset(params)
+        split = split_dataset(dataset, params.split, seed=0)
+        write_prepared(target, dataset, split, params)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
 def test_more_images_take_no_more_memory(
     tmp_path: Path,
     noise: Callable[..., np.ndarray],
@@ -90,12 +102,7 @@ def test_more_images_take_no_more_memory(
             image_size=[256, 256],
             near_copies=False,
         )
-        tracemalloc.start()
-        dataset = load_dataset(params)
-        split = split_dataset(dataset, params.split, seed=0)
-        write_prepared(tmp_path / "prepared", dataset, split, params)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        peaks.append(peak_of(params, tmp_path / "prepared"))
     # thirty images of 196,608 bytes more: names, hashes and records are less than an eighth of that
     assert peaks[1] - peaks[0] < 30 * 196_608 / 8
 
@@ -110,12 +117,7 @@ def test_an_image_more_is_some_numbers_in_memory_and_no_object(
         pixels = np.arange(count, dtype=np.uint32).view(np.uint8).reshape(count, 1, 4, 1)
         items = (Item(f"{row}", image, row % 10) for row, image in enumerate(pixels))
         monkeypatch.setattr(type(params.source), "items", lambda *_, items=items: items)
-        tracemalloc.start()
-        dataset = load_dataset(params)
-        split = split_dataset(dataset, params.split, seed=0)
-        write_prepared(tmp_path / "prepared", dataset, split, params)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        peaks.append(peak_of(params, tmp_path / "prepared"))
     # a dozen arrays of eight bytes a row at once; an item and its name take three times as much
     assert (peaks[2] - peaks[1]) / 8_000 < 96
 

@@ -1,6 +1,6 @@
 """Why DVC would run a stage, in words."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dvc.dependency import ParamsDependency
@@ -19,6 +19,31 @@ _OF_OUTPUTS = {
     "not in cache": "its output {} is not in the cache",
     "new": "its output {} was never recorded",
 }
+
+
+def reasons(
+    stages: "Mapping[str, Stage]",
+    needs: "Mapping[str, Sequence[Stage]]",
+    unchanged: Container[str],
+    *,
+    force: bool,
+) -> dict[str, tuple[str, ...]]:
+    """Say of every stage, of those that it needs first, why it would run.
+
+    Args:
+        needs: the stages that each needs.
+        unchanged: those that would not run; they get no reason.
+        force: whether all run anyhow.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, stage in stages.items():
+        if name in unchanged:
+            found[name] = ()
+            continue
+        own = ["--force"] if force else why_changed(stage) if stage.changed() else []
+        needed = [each.addressing for each in needs[name] if found[each.addressing]]
+        found[name] = *own, *(f"it needs {need}" for need in needed)
+    return found
 
 
 def why_changed(stage: "Stage") -> list[str]:

@@ -39,7 +39,7 @@ from kdtasks.orchestrate.runner.dvc_files import (
 )
 from kdtasks.orchestrate.runner.graph import IsCancelled, Outcome, StageGraph, StageNode, StageState
 from kdtasks.orchestrate.runner.lock_files import MEMORY, LockFiles
-from kdtasks.orchestrate.runner.reasons import why_changed
+from kdtasks.orchestrate.runner.reasons import reasons
 from kdtasks.orchestrate.runner.remote import Remote
 from kdtasks.orchestrate.runner.unchanged import UnchangedRun, settled_snapshot
 
@@ -131,14 +131,8 @@ class Repository:
 
     def reasons(self) -> dict[str, tuple[str, ...]]:
         """Say of every stage why it would run, after `survey`; nothing of those that would not."""
-        found: dict[str, tuple[str, ...]] = {}
         with self._inside():
-            for name, stage in self._stages.items():
-                needs = [each.addressing for each in self._needs[name] if found[each.addressing]]
-                own = ["--force"] if self._force else why_changed(stage) if stage.changed() else []
-                reasons = *own, *(f"it needs {need}" for need in needs)
-                found[name] = () if name in self._unchanged else reasons
-        return found
+            return reasons(self._stages, self._needs, self._unchanged, force=self._force)
 
     def forget_hashes(self, files: Iterable[str]) -> None:
         """Have DVC read files again of which it believes to know the hash."""
