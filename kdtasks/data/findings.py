@@ -1,8 +1,9 @@
 """What a dataset looks like before anything is trained: what the page of `preview` shows."""
 
+import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -152,23 +153,17 @@ class _Examiner:
             kind: self._listed(outliers, np.arange(len(dataset)))
             for kind, outliers in image_outliers(dataset.images, classes, self.levels).items()
         }
-        numbers = (number for pair in self._first_rows() for number in pair)
-        places, first = np.fromiter(numbers, np.int64).reshape(-1, 2).T
+        names = map(self.source, range(len(dataset)))
+        sources, rows = np.unique(_hashes(names), return_index=True)
+        files = _hashes(name for name, _ in dataset.headers)
+        places = np.flatnonzero(np.isin(files, sources))
+        first = rows[np.searchsorted(sources, files[places])]
         # masks are cut, so that images of any size may be as they are
         size = (1, 1) if self.per_pixel else dataset.images.shape[1:3]
         headers = (header for _, header in chosen(dataset.headers, places))
         sizes = size_outliers(headers, (size[0], size[1]))
         listed["size"] = self._listed(sizes, first)
         return listed
-
-    def _first_rows(self) -> Iterator[tuple[int, int]]:
-        """The place of each header that rows are of, and the first of them; both are in order."""
-        row, rows = 0, len(self._dataset)
-        for place, (name, _) in enumerate(self._dataset.headers):
-            if row < rows and self.source(row) == name:
-                yield place, row
-                while row < rows and self.source(row) == name:
-                    row += 1
 
     def copies(self) -> Copies:
         """Pairs of copies: those under two labels, or in two given splits, come first."""
@@ -235,6 +230,15 @@ class _Examiner:
             given="" if dataset.given is None else str(dataset.given[row]),
             note=note,
         )
+
+
+def _hashes(names: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """Hash names to eight bytes each, to be compared without being held: [N]."""
+    found = (
+        hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        for name in names
+    )
+    return np.fromiter((int.from_bytes(digest, "big") for digest in found), np.uint64)
 
 
 def _sizes(dataset: RawDataset) -> tuple[FileSize, ...]:

@@ -66,9 +66,8 @@ def _reason(error: Exception) -> str:
     mark, inside = error.problem_mark, ""
     if error.context and (begin := error.context_mark) and begin.line != mark.line:
         inside = f" ({error.context} that begins in line {begin.line + 1})"
-    return (
-        f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}{inside}; correct it there"
-    )
+    problem = shortened(str(error.problem))
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}{inside}; correct it there"
 
 
 def _excess(events: "Iterable[Event]") -> str | None:

@@ -243,8 +243,15 @@ def _front(rows: Sequence[Spec]) -> list[Spec]:
 
 
 def _place_names(rows: list[Spec], width: float, bottom: float, top: float) -> None:
-    """Say of every row where its name stands: beside its point, moved up from other names."""
-    heights = spread([(row["score"] - bottom) / (top - bottom) for row in rows], 0.07)
-    for row, height in zip(rows, heights, strict=True):
+    """Say of every row where its name stands: beside its point, apart from others, in the chart."""
+    for row in rows:
         row["align"] = "left" if row["cost"] < 0.6 * width else "right"
-        row["place"] = bottom + height * (top - bottom)
+    for align in ("left", "right"):
+        side = [row for row in rows if row["align"] == align]
+        gap = min(0.07, 0.94 / max(1, len(side) - 1))
+        heights = spread([(row["score"] - bottom) / (top - bottom) for row in side], gap)
+        # those that were moved beyond the top come down again, the others as far as they must
+        # in their order, which a millionth of their height keeps
+        from_top = spread([max(0.03 - 1e-6 * height, 1 - height) for height in heights], gap)
+        for row, depth in zip(side, from_top, strict=True):
+            row["place"] = top - depth * (top - bottom)

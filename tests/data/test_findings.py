@@ -1,6 +1,7 @@
 """What the page of the data shows: samples, copies, sizes and masks of folders made here."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from kdtasks.data.findings import MOST_CLASSES, overview_of, read_overview, writ
 from kdtasks.data.prepare import read_grouped_dataset
 from kdtasks.data.raw_dataset import RawDataset
 from kdtasks.data.settings import DataParams
+from kdtasks.edge.decoder import Header
 
 Photo = Callable[[int], Image.Image]
 
@@ -68,6 +70,16 @@ def test_a_folder_of_photos_with_every_kind_of_copy(
     )
     assert [shown.note for shown in findings.outliers["size"].shown] == ["128 × 32"]
     assert {name: len(shown) for name, shown in findings.samples.items()} == {"cat": 10, "dog": 9}
+
+
+def test_an_image_without_a_file_hides_no_unusual_size(tiny_dataset: Callable[..., RawDataset]):
+    dataset = tiny_dataset([0, 1] * 6)
+    usual = Header((8, 8), 1, False, False, "PNG")
+    headers = [(name, usual) for name in dataset.origins[1:]]  # the first row has none
+    headers[4] = (headers[4][0], usual._replace(size=(8, 64)))
+    headers.insert(2, ("unreadable.png", usual))  # no row is of it
+    listed = overview_of(replace(dataset, headers=headers)).findings.outliers["size"]
+    assert [(shown.name, shown.note) for shown in listed.shown] == [(headers[5][0], "64 × 8")]
 
 
 def test_a_burst_does_not_fill_the_page(tiny_dataset: Callable[..., RawDataset]):

@@ -49,12 +49,14 @@ def test_values_are_counted_as_if_written_out(tmp_path: Path):
         ("a: !!int ''", "is not valid YAML: .*index out of range"),
         ("%YAML 1.99999999999999999999\n---\na: 1", "is not valid YAML: "),
         ("a: *nowhere", "is not valid YAML: .*undefined alias"),
+        ("b: |\n  one\n  two\nb: 3", "is not valid YAML: line 4, column 1: .*duplicate key"),
     ],
 )
 def test_what_would_hang_or_break_is_one_sentence(tmp_path: Path, text: str, message: str):
     with pytest.raises(ParamsError, match=message) as caught:
         read(tmp_path, text)
     assert len(str(caught.value)) < 700
+    assert "\n" not in str(caught.value)
 
 
 def test_broken_params_are_read_or_refused_in_one_sentence(tmp_path: Path):

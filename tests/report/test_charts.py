@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kdtasks.core.records.calibration import ExpectedPoint
@@ -12,7 +13,7 @@ from kdtasks.report.charts import limit_chart, tradeoff_chart
 from kdtasks.report.inputs import SelectParams
 from kdtasks.report.selection import select
 from kdtasks.report.vega import Chart
-from tests.report.test_selection import CANDIDATES
+from tests.report.test_selection import CANDIDATES, metrics
 
 
 def selected(**limits: Any) -> Selection:
@@ -54,6 +55,25 @@ def test_points_are_told_in_words_and_lead_to_their_rows_without_script() -> Non
     # the page's colours alone, so that it is light and dark
     colours = set(re.findall(r'(?:fill|stroke)="([^"]+)"', chart.svg))
     assert {colour for colour in colours if not colour.startswith("var(--")} <= {"none"}
+
+
+@pytest.mark.parametrize("count", [1, 8, 24])
+def test_many_names_stay_in_the_chart_and_apart(count: int) -> None:
+    close = {
+        f"variant_{number}": metrics(None, 0.95 + 0.0001 * number, 0.0, 40_000 + number, 0.06)
+        for number in range(count)
+    }
+    far = {"filters+int8": metrics(None, 0.8, 0.15, 7_000, 0.02)}
+    found = select(close | far, SelectParams(max_accuracy_drop=0.02, objective="size"))
+    chart = limit_chart(found, "size", "accuracy")
+    assert chart
+    bottom, top = chart.spec["layer"][0]["encoding"]["y"]["scale"]["domain"]
+    rows = chart.spec["data"]["values"]
+    assert all(bottom < row["place"] < top for row in rows)
+    places = [row["place"] for row in rows if row["align"] == "right"]
+    assert len(places) == count
+    gap = min(0.07, 0.94 / max(1, count - 1)) * (top - bottom)
+    assert all(np.diff(places) > 0.99 * gap)  # names stand in the order of their scores
 
 
 def test_what_was_not_measured_is_not_drawn() -> None:

@@ -8,6 +8,11 @@ from dvc.dependency import ParamsDependency
 if TYPE_CHECKING:
     from dvc.stage import Stage
 
+_OF_STAGES = {
+    "changed command": "its command has changed",
+    "changed checksum": "its file has changed",
+    "always changed": "it always runs",
+}
 _OF_DEPENDENCIES = {
     "modified": "{} has changed",
     "deleted": "{} is missing",
@@ -52,15 +57,17 @@ def why_changed(stage: "Stage") -> list[str]:
     Raises:
         DvcException: a file cannot be read.
     """
+    if stage.is_callback:
+        return ["it always runs, as it has no dependencies"]
     if not any(each.hash_info for each in (*stage.deps, *stage.outs)):
         return ["it has not run yet"]
     status: list[Any] = stage.status().get(stage.addressing, [])
-    return [reason for entry in status for reason in _in_words(stage, entry)] or ["it always runs"]
+    return [reason for entry in status for reason in _in_words(stage, entry)]
 
 
 def _in_words(stage: "Stage", entry: str | Mapping[str, Any]) -> Iterator[str]:
     if isinstance(entry, str):
-        yield "its command has changed"
+        yield _OF_STAGES.get(entry, entry)
         return
     for file, how in entry.get("changed deps", {}).items():
         if isinstance(how, dict):

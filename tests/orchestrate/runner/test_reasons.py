@@ -67,6 +67,19 @@ def test_a_command_a_param_and_an_output_that_changed(project: Path):
     }
 
 
+def test_what_always_runs_says_so(make_project: Callable[[str, str], Path]):
+    project = make_project(
+        "always",
+        "stages:\n  every: {cmd: echo every}\n"
+        "  often: {cmd: cp source often, deps: [source], outs: [often], always_changed: true}\n",
+    )
+    run_all(project)
+    assert why(project) == {
+        "every": ("it always runs, as it has no dependencies",),
+        "often": ("it always runs",),
+    }
+
+
 def test_the_hash_of_a_stage_is_of_all_its_outputs():
     def of(*hashes: str) -> str:
         outs = [SimpleNamespace(hash_info=HashInfo("md5", value)) for value in hashes]
